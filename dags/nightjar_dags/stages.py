@@ -1,0 +1,134 @@
+"""The tasks of a night and of a training, each handing its job, partition and input to one verb of ``pipeline.tasks``.
+
+What is imported inside a task costs nothing where DAG files are parsed.  Tasks take and return small JSON
+values: the partition, then the summary of the stage before, which names its partition.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from airflow.sdk import PokeReturnValue, get_current_context, task
+
+from nightjar_dags.partitions import read_request, resolve_scored_partition, resolve_training_partition
+from pipeline.jobs import load_job
+from pipeline.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.job import Job
+    from pipeline.tasks import Workspace
+
+# While a task runs, a string and a dict; where a DAG is drawn, references to them, which is why they are Any.
+Partition: TypeAlias = Any
+Summary: TypeAlias = Any
+
+SHORT = timedelta(minutes=10)
+LONG = timedelta(hours=6)
+
+
+@task(execution_timeout=SHORT)
+def resolve_partition(job: str) -> Partition:
+    """Decide, once for the run, which day of upstream data it works on."""
+    workspace, declaration = open_job(job)
+    return resolve_scored_partition(declaration, read_request(get_current_context()), workspace.clock())
+
+
+@task(execution_timeout=SHORT, task_id="resolve_partition")
+def resolve_newest_partition(job: str) -> Partition:
+    """Decide, once for the run, which day of upstream data is the last that training may know."""
+    workspace, declaration = open_job(job)
+    return resolve_training_partition(declaration, read_request(get_current_context()), workspace.clock())
+
+
+@task.sensor(mode="reschedule", poke_interval=120, execution_timeout=SHORT)
+def wait_for_deliveries(job: str, partition: Partition) -> Partition:
+    """Wait for every source's delivery until cutoff plus patience; after that, fail and name what is missing."""
+    from pipeline import tasks
+
+    return PokeReturnValue(tasks.deliveries_ready(*open_job(job), partition), xcom_value=partition)
+
+
+@task
+def ingest(job: str, partition: Partition) -> Summary:
+    """Read the deliveries, check them against their markers, cast without loss, write shards by entity id."""
+    from pipeline import tasks
+
+    return tasks.ingest(*open_job(job), partition, run_name())
+
+
+@task
+def validate(job: str, ingested: Summary) -> Summary:
+    """Judge every row by its contract and the batch by its suite; refused rows go to quarantine with every reason."""
+    from pipeline import tasks
+
+    return tasks.validate(*open_job(job), ingested["partition"], run_name(), ingested)
+
+
+@task
+def build_features(job: str, validated: Summary) -> Summary:
+    """Compute the feature set as it was known at the cutoff."""
+    from pipeline import tasks
+
+    return tasks.build_features(*open_job(job), validated["partition"], run_name(), validated)
+
+
+@task
+def score(job: str, built: Summary) -> Summary:
+    """Score with the champion, whose file and feature set are verified first."""
+    from pipeline import tasks
+
+    return tasks.score(*open_job(job), built["partition"], run_name(), built)
+
+
+@task
+def publish(job: str, scored: Summary) -> Summary:
+    """Load a new generation into Redis, read all of it back, then move the live pointer."""
+    from pipeline import tasks
+
+    return tasks.publish(*open_job(job), scored["partition"], run_name(), scored)
+
+
+@task
+def snapshot(job: str, partition: Partition) -> Summary:
+    """List the validated deliveries, with their digests, that training may know: the version of the dataset."""
+    from pipeline import tasks
+
+    return tasks.snapshot(*open_job(job), partition, run_name())
+
+
+@task(execution_timeout=LONG)
+def train(job: str, snapshot: Summary) -> Summary:
+    """Fit a challenger on all but the newest partitions."""
+    from pipeline import tasks
+
+    return tasks.train(*open_job(job), snapshot["partition"], run_name(), snapshot)
+
+
+@task
+def evaluate(job: str, trained: Summary) -> Summary:
+    """Compare challenger and champion on the same rows of the newest partitions."""
+    from pipeline import tasks
+
+    return tasks.evaluate(*open_job(job), trained["partition"], run_name(), trained)
+
+
+@task
+def promote(job: str, evaluated: Summary) -> Summary:
+    """Make the challenger champion if it is not worse; else leave it and say why."""
+    from pipeline import tasks
+
+    return tasks.promote(*open_job(job), evaluated["partition"], run_name(), evaluated)
+
+
+def open_job(name: str) -> tuple[Workspace, Job]:
+    """The stores of this installation, and the job called ``name``."""
+    from pipeline import tasks
+
+    settings = Settings.from_environment()
+    return tasks.open_workspace(settings), load_job(settings, name)
+
+
+def run_name() -> str:
+    """The name of this attempt to produce a partition."""
+    return str(get_current_context()["dag_run"].run_id)

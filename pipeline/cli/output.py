@@ -1,0 +1,56 @@
+"""How commands answer: tables for people, JSON for machines, errors on the error stream."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.errors import NightjarError
+
+PLAIN_WIDTH = 160
+"""Columns of tables that no terminal shows: wide enough for ids and moments in one piece."""
+
+console = Console() if sys.stdout.isatty() else Console(width=PLAIN_WIDTH)
+error_console = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on the output stream."""
+    console.out(json.dumps(value, indent=2, ensure_ascii=False), highlight=False)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table; what is missing is a dash."""
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if cell is None else str(cell) for cell in row))
+    console.print(table, markup=False)
+
+
+def print_facts(title: str, facts: Mapping[str, Any]) -> None:
+    """Names and values, one a line."""
+    print_table(title, ("", ""), facts.items())
+
+
+def print_error(error: NightjarError, *, as_json: bool) -> None:
+    """An error, whole, on the error stream."""
+    if as_json:
+        error_console.out(json.dumps(error.to_json(), indent=2, ensure_ascii=False), highlight=False)
+    else:
+        error_console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def describe_age(seconds: float) -> str:
+    """Such as ``3 d 4 h`` or ``12 min``."""
+    minutes = int(seconds // 60)
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    if days:
+        return f"{days} d {hours} h"
+    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -1,0 +1,220 @@
+"""Commands that do a night's work: run, train, grade, upstream, land."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from pipeline.cli.options import AsJson, JobName, Partition
+from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
+from pipeline.errors import BadInputError
+from pipeline.job import Job
+from pipeline.jobs import load_job
+from pipeline.settings import Settings
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (run, train, grade, upstream, land):
+        application.command()(command)
+
+
+def run(
+    job: JobName,
+    partition: Partition,
+    force: Annotated[
+        bool, typer.Option("--force", help="Compute every stage again; it must get the same bytes.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a night without Airflow: ingest, validate, build features, score, publish.
+
+    Example: `nightjar run flight_delays --partition 2013-04-01`
+    """
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    workspace, declared = _open(job)
+    day = tasks.resolve_partition(
+        declared, asked=partition, data_interval_start=None, now=workspace.clock(), wait=False
+    )
+    name = _name_run()
+    stages = []
+    with Progress(console=error_console, transient=True) as progress:
+        shown = progress.add_task("ingest", total=5)
+
+        def step(stage: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+            progress.update(shown, description=stage.replace("_", " "))
+            stages.append(work())
+            progress.advance(shown)
+            return stages[-1]
+
+        ingested = step("ingest", lambda: tasks.ingest(workspace, declared, day, name, force=force))
+        validated = step("validate", lambda: tasks.validate(workspace, declared, day, name, ingested, force=force))
+        built = step(
+            "build_features", lambda: tasks.build_features(workspace, declared, day, name, validated, force=force)
+        )
+        scored = step("score", lambda: tasks.score(workspace, declared, day, name, built, force=force))
+        published = step("publish", lambda: tasks.publish(workspace, declared, day, name, scored))
+    if as_json:
+        print_json(tasks.read_run(workspace, declared, day, name))
+        return
+    print_table(
+        f"{job} {day}",
+        ("stage", "seconds", "rows"),
+        [(stage["stage"], f"{stage['seconds']:.2f}", stage["rows"]) for stage in stages],
+    )
+    print_facts("accounting", published["accounting"])
+    went = "is live" if published["result"] == "live" else "is kept beside a newer live partition"
+    console.print(f"generation {published['generation']} of model {published['model_version']} {went}", markup=False)
+
+
+def train(
+    job: JobName,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            "--partition", metavar="YYYY-MM-DD", help="Newest day that training may know; default: newest closed."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Retrain without Airflow: snapshot, train, evaluate, promote if not worse.
+
+    Example: `nightjar train flight_delays --partition 2013-03-30`
+    """
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    workspace, declared = _open(job)
+    now = workspace.clock()
+    asked = partition or tasks.newest_closed_partition(declared, now)
+    day = tasks.resolve_partition(declared, asked=asked, data_interval_start=None, now=now, wait=False)
+    name = _name_run()
+    with error_console.status("snapshot") as status:
+        snapped = tasks.snapshot(workspace, declared, day, name)
+        status.update("train")
+        trained = tasks.train(workspace, declared, day, name, snapped)
+        status.update("evaluate")
+        evaluated = tasks.evaluate(workspace, declared, day, name, trained)
+        status.update("promote")
+        promoted = tasks.promote(workspace, declared, day, name, evaluated)
+    if as_json:
+        print_json([snapped, trained, evaluated, promoted])
+        return
+    print_facts(
+        f"model {trained['model_version']} of {job}",
+        {
+            "dataset version": snapped["dataset_version"],
+            "trained on": f"{trained['rows']} rows of {snapped['train']['first']} to {snapped['train']['last']}",
+            "compared on": f"{snapped['holdout']['first']} to {snapped['holdout']['last']}",
+            **{name: f"{value:.6g}" for name, value in trained["metrics"].items()},
+            "promoted": f"{'yes' if promoted['promoted'] else 'no'}: {promoted['why']}",
+            "champion": f"{promoted['champion']} from {promoted['holds_from']}",
+        },
+    )
+    if promoted["mlflow_warning"]:
+        error_console.print(promoted["mlflow_warning"], style="yellow", markup=False)
+
+
+def grade(job: JobName, partition: Partition, as_json: AsJson = False) -> None:
+    """Hold what was served for a partition against what then happened.
+
+    Example: `nightjar grade flight_delays --partition 2013-04-01`
+    """
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    workspace, declared = _open(job)
+    graded = tasks.grade(workspace, declared, partition)
+    if as_json:
+        print_json(graded)
+    else:
+        print_facts(f"{job} {partition}", graded)
+
+
+def upstream(
+    job: JobName,
+    first: Annotated[str, typer.Option("--from", metavar="YYYY-MM-DD", help="First partition to land.")],
+    last: Annotated[str, typer.Option("--to", metavar="YYYY-MM-DD", help="Last partition to land.")],
+    as_json: AsJson = False,
+) -> None:
+    """Land the demo data of a job that brings its own upstream.  What has landed stays as it is.
+
+    Example: `nightjar upstream flight_delays --from 2013-01-01 --to 2013-04-05`
+    """
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    workspace, declared = _open(job)
+    days = (tasks.parse_partition(first, declared), tasks.parse_partition(last, declared))
+    with Progress(console=error_console, transient=True) as progress:
+        shown = progress.add_task("landing")
+        landed = tasks.land_upstream(
+            workspace, declared, *days, lambda done, total: progress.update(shown, completed=done, total=total)
+        )
+    if as_json:
+        print_json(landed)
+    else:
+        print_facts(f"upstream of {job}", landed)
+
+
+def land(
+    job: JobName,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Name of the source.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE…", help="Parquet files, all of one delivery.", exists=True)
+    ],
+    partition: Partition,
+    as_json: AsJson = False,
+) -> None:
+    """Land Parquet files as one delivery of a source.
+
+    Example: `nightjar land flight_delays schedule schedule.parquet --partition 2013-04-01`
+    """
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    workspace, declared = _open(job)
+    day: date = tasks.parse_partition(partition, declared)
+    tables = [_read_table(path, declared, partition) for path in files]
+    delivery, is_new = workspace.deliveries.land(declared.source(source).name, day, tables, workspace.clock())
+    newest = workspace.deliveries.newest(source, day.isoformat())
+    described = {**delivery.model_dump(mode="json"), "new": is_new, "newest": newest == delivery}
+    if as_json:
+        print_json(described)
+    else:
+        print_facts(f"delivery of {source}", {name: value for name, value in described.items() if name != "files"})
+    if newest != delivery:
+        error_console.print(
+            f"this was landed before, and {newest.digest[:12]} came after it: runs take that one", style="yellow"
+        )
+
+
+def _read_table(path: Path, job: Job, partition: str) -> Any:
+    import pyarrow as pa  # noqa: PLC0415 - takes a third of a second
+    import pyarrow.parquet as pq  # noqa: PLC0415 - likewise
+
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BadInputError(
+            f"{path} cannot be read, so nothing was landed",
+            job=job.name,
+            partition=partition,
+            expected="a whole Parquet file",
+            found=str(error),
+            next_step="write the file again, then land it",
+        ) from error
+
+
+def _open(job: str) -> tuple[Any, Job]:
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    settings = Settings.from_environment()
+    return tasks.open_workspace(settings), load_job(settings, job)
+
+
+def _name_run() -> str:
+    return f"cli-{uuid.uuid4().hex[:12]}"

@@ -1,0 +1,96 @@
+"""Errors that tell an operator what happened and what to do next.
+
+The class says what Airflow should do about it: ``BadInputError`` never heals by a retry, ``UnavailableError`` may.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class NightjarError(Exception):
+    """Base of every error that Nightjar raises on purpose.
+
+    The message is one paragraph: the problem, the job and partition it belongs to, what was expected, what was found
+    and what to do next.  The parts stay readable as attributes, for ``--json`` and for failure callbacks.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        job: str | None = None,
+        partition: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        next_step: str | None = None,
+    ) -> None:
+        self.problem = problem
+        self.job = job
+        self.partition = partition
+        self.expected = expected
+        self.found = found
+        self.next_step = next_step
+        super().__init__(self.describe())
+
+    def describe(self) -> str:
+        """The message, one labelled part a line; parts that are not known are left out."""
+        parts = [
+            ("job", self.job),
+            ("partition", self.partition),
+            ("expected", self.expected),
+            ("found", self.found),
+            ("what to do", self.next_step),
+        ]
+        return "\n".join([self.problem, *(f"  {label}: {text}" for label, text in parts if text is not None)])
+
+    def locate(self, job: str, partition: str) -> None:
+        """Name the job and partition of the work that failed, unless whoever raised this knew better."""
+        self.job = self.job or job
+        self.partition = self.partition or partition
+        self.args = (self.describe(),)
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts as a JSON object, for ``--json`` and alerts."""
+        return {
+            "error": type(self).__name__,
+            "problem": self.problem,
+            "job": self.job,
+            "partition": self.partition,
+            "expected": self.expected,
+            "found": self.found,
+            "next_step": self.next_step,
+        }
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.to_json())
+
+
+def _rebuild(kind: type[NightjarError], parts: dict[str, Any]) -> NightjarError:
+    parts = dict(parts)
+    del parts["error"]
+    return kind(parts.pop("problem"), **parts)
+
+
+class BadInputError(NightjarError):
+    """What came in breaks its contract; a retry would find the same."""
+
+
+class DeclarationError(NightjarError):
+    """A job, feature set or setting is declared wrongly."""
+
+
+class NotReadyError(NightjarError):
+    """Something that should exist by now does not: a delivery, a champion, a closed partition."""
+
+
+class DamagedError(NightjarError):
+    """Stored bytes are not the bytes that were written: a digest or a count disagrees."""
+
+
+class RefusedError(NightjarError):
+    """The operation would have served something wrong or stale, so nothing was changed."""
+
+
+class UnavailableError(NightjarError):
+    """A service did not answer or could not take more; trying again later may help."""

@@ -1,0 +1,7 @@
+"""What applications read predictions with.  Needs redis and the standard library, nothing else."""
+
+from pipeline.serving.errors import PartitionNotKept, StoreUnavailable, Unhealthy
+from pipeline.serving.overview import Release, Status
+from pipeline.serving.reader import Prediction, Reader
+
+__all__ = ["PartitionNotKept", "Prediction", "Reader", "Release", "Status", "StoreUnavailable", "Unhealthy"]

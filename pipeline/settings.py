@@ -1,0 +1,71 @@
+"""Settings: the only place that reads the environment.
+
+``docs/operations.md`` lists every variable.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class Settings(BaseModel):
+    """Where things are.  Read once with :meth:`from_environment`, then passed on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(description="folder of everything local: embedded services, the default lake, logs")
+    lake: str = Field(description="root of the lake, a path or an fsspec URL")
+    redis_url: SecretStr = Field(description="Redis that serves predictions; the publisher's user")
+    embedded_redis: bool = Field(default=True, description="no Redis was named, so local services bring their own")
+    jobs: tuple[str, ...] = Field(description="dotted paths of modules that declare jobs outside pipeline.jobs")
+    mlflow_uri: SecretStr = Field(description="MLflow tracking server or store; empty for none")
+    parallel: str = Field(description="joblib backend for shards: 'processes', 'processes:N' or 'inline'")
+    alert_webhook: SecretStr = Field(description="URL that failures are posted to, beside the log; empty for none")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+        """Read the ``NIGHTJAR_*`` variables; whatever is unset gets its local default."""
+        home = Path(environment.get("NIGHTJAR_HOME") or ".nightjar").absolute()
+        embedded_redis = not environment.get("NIGHTJAR_REDIS_URL")
+        given = {name: value for name, value in environment.items() if value}
+        environment = {**_read_service_addresses(home), **given}
+        return cls(
+            home=home,
+            lake=environment.get("NIGHTJAR_LAKE") or str(home / "lake"),
+            redis_url=SecretStr(environment.get("NIGHTJAR_REDIS_URL") or "redis://127.0.0.1:6379/0"),
+            embedded_redis=embedded_redis,
+            jobs=tuple(name for name in environment.get("NIGHTJAR_JOBS", "").replace(",", " ").split() if name),
+            mlflow_uri=SecretStr(environment.get("NIGHTJAR_MLFLOW_URI", "")),
+            parallel=environment.get("NIGHTJAR_PARALLEL") or "processes",
+            alert_webhook=SecretStr(environment.get("NIGHTJAR_ALERT_WEBHOOK", "")),
+        )
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables from which :meth:`from_environment` makes these settings again, secrets included."""
+        return {
+            "NIGHTJAR_HOME": str(self.home),
+            "NIGHTJAR_LAKE": self.lake,
+            "NIGHTJAR_REDIS_URL": self.redis_url.get_secret_value(),
+            "NIGHTJAR_JOBS": " ".join(self.jobs),
+            "NIGHTJAR_MLFLOW_URI": self.mlflow_uri.get_secret_value(),
+            "NIGHTJAR_PARALLEL": self.parallel,
+            "NIGHTJAR_ALERT_WEBHOOK": self.alert_webhook.get_secret_value(),
+        }
+
+
+def service_addresses_path(home: Path) -> Path:
+    """File in which the embedded services say where they are, as variables, for as long as they run."""
+    return home / "services" / "environment.json"
+
+
+def _read_service_addresses(home: Path) -> dict[str, str]:
+    try:
+        addresses: dict[str, str] = json.loads(service_addresses_path(home).read_text())
+    except FileNotFoundError:
+        return {}
+    return addresses

@@ -1,0 +1,61 @@
+"""Shard files that are written while their rows are still streaming in, in bounded memory."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.stores.parquet import COMPRESSION
+
+ROWS_PER_GROUP = 65_536
+
+
+class ShardFiles:
+    """One growing Parquet file a label, on the local disk until it is complete.
+
+    Use as a context manager; the files are gone after it.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._folder = tempfile.TemporaryDirectory(prefix="nightjar-shards-")
+        self._writers: dict[str, pq.ParquetWriter] = {}
+        self._pending: dict[str, list[pa.Table]] = {}
+        self._rows: dict[str, int] = {}
+
+    def __enter__(self) -> ShardFiles:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self._writers.values():
+            writer.close()
+        self._folder.cleanup()
+
+    def append(self, label: str, table: pa.Table) -> None:
+        """Add rows to the end of the file ``label``."""
+        pending = self._pending.setdefault(label, [])
+        pending.append(table.cast(self._schema))
+        self._rows[label] = self._rows.get(label, 0) + table.num_rows
+        if sum(part.num_rows for part in pending) >= ROWS_PER_GROUP:
+            self._flush(label)
+
+    def finish(self, label: str) -> tuple[bytes, int]:
+        """The complete file ``label`` and its number of rows; a label that got no rows gives an empty table."""
+        self._flush(label)
+        self._writers.pop(label).close()
+        return self._path(label).read_bytes(), self._rows.get(label, 0)
+
+    def _flush(self, label: str) -> None:
+        if label not in self._writers:
+            self._writers[label] = pq.ParquetWriter(self._path(label), self._schema, compression=COMPRESSION)
+        if pending := self._pending.pop(label, []):
+            self._writers[label].write_table(pa.concat_tables(pending), row_group_size=ROWS_PER_GROUP)
+
+    def _path(self, label: str) -> Path:
+        return Path(self._folder.name) / label

@@ -1,0 +1,65 @@
+"""Whether this installation can do a night: what `nightjar doctor` shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.contracts import load_contract
+from pipeline.errors import NightjarError
+from pipeline.job import Job, import_attribute
+from pipeline.jobs import load_jobs
+from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.parallel import count_processes
+from pipeline.tasks.workspace import Workspace
+
+PROBE = "doctor/probe.json"
+
+
+def check_health(workspace: Workspace) -> dict[str, Any]:
+    """Settings (without secrets), lake, Redis and jobs, with ``problems``: what must be mended, in words."""
+    problems: list[str] = []
+    settings = workspace.settings
+    redis_report = workspace.predictions.check()
+    problems += redis_report["problems"]
+    return {
+        "settings": {
+            "home": str(settings.home),
+            "processes": count_processes(settings),
+            "jobs elsewhere": ", ".join(settings.jobs) or None,
+            "mlflow": "set" if settings.mlflow_uri.get_secret_value() else "not set",
+            "alert webhook": "set" if settings.alert_webhook.get_secret_value() else "not set",
+        },
+        "lake": _check_lake(workspace, problems),
+        "redis": redis_report,
+        "jobs": {job.name: _check_job(workspace, job, problems) for job in load_jobs(settings)},
+        "problems": problems,
+    }
+
+
+def _check_lake(workspace: Workspace, problems: list[str]) -> dict[str, Any]:
+    lake = workspace.lake
+    try:
+        lake.replace_json(PROBE, {"written_at": workspace.clock().isoformat()})
+        lake.remove(PROBE)
+        writeable = True
+    except OSError as error:
+        problems.append(f"the lake takes no writes: {error}")
+        writeable = False
+    return {"root": lake.root, "writeable": writeable}
+
+
+def _check_job(workspace: Workspace, job: Job, problems: list[str]) -> str:
+    """Import everything that the job names, and say who is champion."""
+    try:
+        load_feature_set(job)
+        for source in job.sources:
+            load_contract(source)
+        for path in (job.model, *(source.suite for source in job.sources if source.suite)):
+            import_attribute(path)
+        champion = workspace.ledger(job).champion(
+            job.last_partition.isoformat() if job.last_partition else "9999-12-31"
+        )
+    except NightjarError as error:
+        problems.append(str(error))
+        return "declared wrongly, or its ledger is damaged"
+    return f"champion: model {champion.version}" if champion else "no champion yet"

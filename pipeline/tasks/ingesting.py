@@ -1,0 +1,124 @@
+"""Ingest one delivery: check it against its marker, take the contract's columns, write shards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.contracts import load_contract
+from pipeline.digests import digest_code
+from pipeline.errors import BadInputError
+from pipeline.job import Job, Source
+from pipeline.stages.ingest import (
+    SchemaMismatch,
+    cast_columns,
+    check_columns,
+    number_rows,
+    split_shards,
+)
+from pipeline.stores.deliveries import Delivery
+from pipeline.stores.shard_files import ShardFiles
+from pipeline.stores.stage_outputs import Output, shard_label
+from pipeline.tasks.workspace import Workspace, environment_of
+
+STAGE = "ingest"
+ROLE = "rows"
+BATCH_ROWS = 65_536
+
+
+def ingest_delivery(
+    workspace: Workspace, job: Job, source: Source, delivery: Delivery, *, force: bool = False
+) -> Output:
+    """The rows of a delivery, with the contract's columns and ``_row``, in shards by key.  Streams; memory is bounded.
+
+    Raises:
+        BadInputError: the delivery is not what its marker says, is empty, cannot be read or lacks a column.
+    """
+    if delivery.rows == 0 and not source.may_be_empty:
+        raise _refused(job, source, delivery, "the delivery is empty", "at least one row", "no rows")
+    outputs = workspace.outputs(job)
+    inputs = _list_inputs(source, delivery)
+    if not force and (found := outputs.find(STAGE, inputs)) is not None:
+        return found
+    expected = load_contract(source).arrow_schema()
+    workspace.deliveries.verify(delivery, job.name)
+    files = {}
+    with ShardFiles(number_rows(expected.empty_table(), 0).schema) as shard_files:
+        for table in _read_batches(workspace, job, source, delivery, expected):
+            for shard, rows in split_shards(table, source.key, source.shards):
+                shard_files.append(shard_label(ROLE, shard), rows)
+        for shard in range(source.shards):
+            label = shard_label(ROLE, shard)
+            files[label] = outputs.write_bytes(STAGE, inputs, label, *shard_files.finish(label))
+    return outputs.commit(STAGE, inputs, files, {"received": delivery.rows})
+
+
+def find_ingested(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> Output | None:
+    """What :func:`ingest_delivery` gives, if it was done before."""
+    return workspace.outputs(job).find(STAGE, _list_inputs(source, delivery))
+
+
+def _list_inputs(source: Source, delivery: Delivery) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "partition": delivery.partition,
+        "delivery": delivery.digest,
+        "columns": [[field.name, str(field.type)] for field in load_contract(source).arrow_schema()],
+        "key": list(source.key),
+        "shards": source.shards,
+        "code": digest_code("pipeline.stages.ingest", "pipeline.sharding", __name__),
+        "environment": environment_of(),
+    }
+
+
+def _read_batches(
+    workspace: Workspace, job: Job, source: Source, delivery: Delivery, expected: pa.Schema
+) -> Iterator[pa.Table]:
+    """The delivery's rows, batch by batch, as the contract's columns and ``_row``."""
+    position = 0
+    for file in delivery.files:
+        first = position
+        try:
+            with workspace.lake.open(f"{delivery.folder}/{file.name}") as stream:
+                parquet = pq.ParquetFile(stream)
+                check_columns(parquet.schema_arrow, expected)
+                for batch in parquet.iter_batches(BATCH_ROWS, columns=expected.names):
+                    table = cast_columns(pa.Table.from_batches([batch]), expected)
+                    yield number_rows(table, position)
+                    position += batch.num_rows
+        except SchemaMismatch as mismatch:
+            raise _refused(
+                job,
+                source,
+                delivery,
+                f"{file.name} does not have the columns of the contract",
+                "; ".join(mismatch.expected),
+                "; ".join(mismatch.found),
+            ) from mismatch
+        except (pa.ArrowException, OSError) as error:
+            raise _refused(
+                job, source, delivery, f"{file.name} cannot be read", "a whole Parquet file", str(error)
+            ) from error
+        if position - first != file.rows:
+            raise _refused(
+                job,
+                source,
+                delivery,
+                f"{file.name} does not have the rows that the marker says",
+                f"{file.rows} rows",
+                f"{position - first} rows",
+            )
+
+
+def _refused(job: Job, source: Source, delivery: Delivery, problem: str, expected: str, found: str) -> BadInputError:
+    return BadInputError(
+        f"{problem} (source {source.name}, delivery {delivery.digest[:12]})",
+        job=job.name,
+        partition=delivery.partition,
+        expected=expected,
+        found=found,
+        next_step="ask upstream to land the partition again; the predictions that are live go on being served",
+    )

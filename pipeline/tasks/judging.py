@@ -1,0 +1,118 @@
+"""Judge the batch of one delivery: its suite, over the valid rows and over their profile beside the trailing ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from pipeline.contracts import load_contract, load_suite
+from pipeline.digests import digest_code, digest_declared_code
+from pipeline.errors import BadInputError
+from pipeline.job import Job, Source
+from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, take_sample
+from pipeline.stages.profile import profile_table
+from pipeline.stages.validate import check_quarantine_share, frame_from_arrow
+from pipeline.stores.deliveries import Delivery
+from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.partitions import find_delivery, trailing_days
+from pipeline.tasks.validating import PROFILE_CODE, VALID, find_validated, read_profile, validate_delivery
+from pipeline.tasks.workspace import Workspace, environment_of
+
+STAGE = "judge"
+
+
+def judge_delivery(
+    workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output, *, force: bool = False
+) -> Output | None:
+    """Hold the source's suite against the validated batch and against its profile beside the trailing ones."""
+    if source.suite is None:
+        return None
+    outputs = workspace.outputs(job)
+    trailing = _take_trailing(job, source, delivery, partial(validate_delivery, workspace, job, source), workspace)
+    inputs = _list_inputs(source, delivery, rows, trailing)
+    if not force and (found := outputs.find(STAGE, inputs)) is not None:
+        return found
+    suite = load_suite(source, len(trailing))
+    if suite is None:
+        return None
+    contract = load_contract(source)
+    samples = [take_sample(frame_from_arrow(outputs.read(rows, label), contract)) for label in rows.shards(VALID)]
+    sample = take_sample(pd.concat(samples, ignore_index=True))
+    table = profile_table(
+        read_profile(outputs, rows), [read_profile(outputs, earlier) for earlier in trailing], suite.profile_columns
+    )
+    valid = rows.facts["received"] - rows.facts["quarantined"]
+    verdict = judge_batch(suite, sample, valid, table, may_be_empty=source.may_be_empty)
+    return outputs.commit(STAGE, inputs, {}, {"suite": suite.digest, "verdict": verdict.to_json()})
+
+
+def find_judgement(workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output) -> Output | None:
+    """What :func:`judge_delivery` gives for a source with a suite, if it was done before."""
+    trailing = _take_trailing(job, source, delivery, partial(find_validated, workspace, job, source), workspace)
+    return workspace.outputs(job).find(STAGE, _list_inputs(source, delivery, rows, trailing))
+
+
+def check_rows(job: Job, source: Source, partition: str, rows: Output) -> None:
+    """Refuse a delivery of which more rows were quarantined than the source allows.
+
+    Raises:
+        BadInputError: naming the reasons with their counts, never values.
+    """
+    check_quarantine_share(
+        rows.facts["received"],
+        rows.facts["quarantined"],
+        source.max_quarantined,
+        job=job.name,
+        partition=partition,
+        source=source.name,
+        reasons=rows.facts["reasons"],
+    )
+
+
+def check_judgement(job: Job, source: Source, partition: str, judgement: Output) -> None:
+    """Refuse a delivery whose batch broke its suite.
+
+    Raises:
+        BadInputError: naming every failure that blocks.
+    """
+    verdict = BatchVerdict.from_json(judgement.facts["verdict"])
+    check_verdict(verdict, job=job.name, partition=partition, source=source.name)
+
+
+def _take_trailing(
+    job: Job, source: Source, delivery: Delivery, take: Callable[[Delivery], Output | None], workspace: Workspace
+) -> list[Output]:
+    """The earlier deliveries that the batch is compared with, newest first.
+
+    One that was refused itself says nothing of a usual night, and must not stop those after it.
+    """
+    trailing = []
+    for day in trailing_days(job, delivery.partition, job.trailing_profiles + 1)[1:]:
+        earlier = find_delivery(workspace, source, day)
+        if earlier is None:
+            continue
+        with suppress(BadInputError):
+            rows = take(earlier)
+            if rows is not None:
+                check_rows(job, source, day, rows)
+                trailing.append(rows)
+    return trailing
+
+
+def _list_inputs(source: Source, delivery: Delivery, rows: Output, trailing: list[Output]) -> dict[str, Any]:
+    return {
+        "source": source.name,
+        "partition": delivery.partition,
+        "validated": rows.digest,
+        "trailing": [output.digest for output in trailing],
+        "suite": [source.suite, digest_declared_code(str(source.suite).partition(":")[0])],
+        "may_be_empty": source.may_be_empty,
+        "code": digest_code(
+            "pipeline.contracts", "pipeline.expectations", "pipeline.stages.judge_batch", *PROFILE_CODE, __name__
+        ),
+        "environment": environment_of("great-expectations"),
+    }

@@ -1,0 +1,103 @@
+"""Run records: what every attempt to produce a partition did, stage by stage.
+
+    jobs/<job>/runs/<partition>/<run>/<stage>.json
+
+A stage that is tried again in the same run replaces its own record.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+from pipeline.errors import NightjarError, NotReadyError
+from pipeline.job import Job
+from pipeline.tasks.partitions import parse_partition
+from pipeline.tasks.workspace import Workspace
+
+STAGES = ("ingest", "validate", "build_features", "score", "publish")
+
+Summary = dict[str, Any]
+
+
+def record_stage(
+    workspace: Workspace, job: Job, partition: str, run: str, stage: str, work: Callable[[], Summary]
+) -> Summary:
+    """Do the work of a stage, and leave a record of it whether it succeeds or fails.
+
+    Returns:
+        What ``work`` returned, with ``stage``, ``job``, ``partition``, ``run``, ``started_at`` (ISO 8601, UTC) and
+        ``seconds`` (wall time) added; small enough to travel between Airflow tasks.
+    """
+    record: Summary = {
+        "stage": stage,
+        "job": job.name,
+        "partition": partition,
+        "run": run,
+        "started_at": workspace.clock().isoformat(),
+    }
+    start = time.perf_counter()
+    try:
+        record.update(work(), state="success")
+    except NightjarError as error:
+        error.locate(job.name, partition)
+        record.update(state="failed", error=error.to_json())
+        raise
+    except BaseException as error:
+        record.update(state="failed", error={"error": type(error).__name__})
+        raise
+    finally:
+        record["seconds"] = round(time.perf_counter() - start, 3)
+        record["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        workspace.lake.replace_json(f"{_run_folder(job, partition, run)}/{stage}.json", record)
+    return record
+
+
+def read_run(workspace: Workspace, job: Job, partition: str, run: str | None = None) -> Summary:
+    """The records of a run, in the order of the stages; of the newest run of the partition unless one is named.
+
+    Returns:
+        ``run``, ``partition``, ``stages`` (records), ``accounting`` (row counts, empty until published).
+
+    Raises:
+        NotReadyError: no run of this partition left a record.
+    """
+    parse_partition(partition, job)
+    runs = [run] if run is not None else [record["run"] for record in _newest_first(workspace, job, partition)]
+    if not runs:
+        raise NotReadyError(
+            "no run of this partition left a record",
+            job=job.name,
+            partition=partition,
+            expected=f"records under {workspace.lake.url(f'jobs/{job.name}/runs/{partition}')}",
+            found="none",
+            next_step=f"nightjar run {job.name} --partition {partition}",
+        )
+    folder = _run_folder(job, partition, runs[0])
+    names = set(workspace.lake.list(folder))
+    stages = [workspace.lake.read_json(f"{folder}/{stage}.json") for stage in STAGES if f"{stage}.json" in names]
+    published: Summary = next((stage for stage in stages if stage["stage"] == "publish"), {})
+    return {
+        "run": runs[0],
+        "partition": partition,
+        "stages": stages,
+        "accounting": published.get("accounting", {}),
+    }
+
+
+def _newest_first(workspace: Workspace, job: Job, partition: str) -> list[Summary]:
+    """The newest record of every run of the partition, newest first."""
+    folder = f"jobs/{job.name}/runs/{partition}"
+    records = [
+        workspace.lake.read_json(f"{folder}/{run}/{name}")
+        for run in workspace.lake.list(folder)
+        for name in workspace.lake.list(f"{folder}/{run}")
+    ]
+    return sorted(records, key=lambda record: str(record["started_at"]), reverse=True)
+
+
+def _run_folder(job: Job, partition: str, run: str) -> str:
+    return f"jobs/{job.name}/runs/{partition}/{quote(run, safe='')}"

@@ -1,0 +1,110 @@
+"""Validate the rows of one delivery: a verdict for each, quarantine for the refused, a profile of the valid."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import date
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.contracts import POSITION, REASONS, Contract, load_contract
+from pipeline.digests import canonical_json, digest_code
+from pipeline.job import Job, Role, Source
+from pipeline.stages.profile import Profile, merge_profiles, profile_frame, profiled_columns
+from pipeline.stages.validate import count_reasons, frame_from_arrow, judge_rows
+from pipeline.stores.deliveries import Delivery
+from pipeline.stores.stage_outputs import Output, StageOutputs, shard_label
+from pipeline.tasks.ingesting import ROLE as INGESTED
+from pipeline.tasks.ingesting import find_ingested, ingest_delivery
+from pipeline.tasks.workspace import Workspace, environment_of
+
+STAGE = "validate"
+VALID = "valid"
+QUARANTINED = "quarantined"
+PROFILE = "profile-0000"
+PROFILE_CODE = ("pipeline.stages.profile", "pipeline.stages.column_profiles", "pipeline.stages.exact_sums")
+
+
+def validate_delivery(
+    workspace: Workspace, job: Job, source: Source, delivery: Delivery, *, force: bool = False
+) -> Output:
+    """Divide a delivery's rows into valid and quarantined ones, shard by shard, and profile the valid ones."""
+    ingested = ingest_delivery(workspace, job, source, delivery, force=force)
+    outputs = workspace.outputs(job)
+    inputs = _list_inputs(job, source, delivery, ingested)
+    if not force and (found := outputs.find(STAGE, inputs)) is not None:
+        return found
+    contract = load_contract(source)
+    cutoff = job.cutoff(date.fromisoformat(delivery.partition))
+    files, profiles, reasons = {}, [], Counter[str]()
+    for shard, label in enumerate(ingested.shards(INGESTED)):
+        rows = frame_from_arrow(outputs.read(ingested, label), contract)
+        verdict = judge_rows(
+            rows,
+            contract,
+            key=source.key,
+            event_time=source.event_time,
+            cutoff=cutoff,
+            entity_id=job.entity_id if source.role is Role.POPULATION else None,
+        )
+        schema = _row_schema(contract)
+        for role, frame, columns in (
+            (VALID, verdict.valid, schema),
+            (QUARANTINED, verdict.quarantined, schema.append(pa.field(REASONS, pa.list_(pa.string())))),
+        ):
+            name = shard_label(role, shard)
+            table = pa.table([_to_arrow(frame[field.name], field.type) for field in columns], schema=columns)
+            files[name] = outputs.write(STAGE, inputs, name, table)
+        profiles.append(profile_frame(verdict.valid, profiled_columns(contract, source.key)))
+        reasons.update(count_reasons(verdict.quarantined))
+    profile = canonical_json(merge_profiles(profiles).to_json()).encode()
+    files[PROFILE] = outputs.write_bytes(STAGE, inputs, PROFILE, profile, len(profiles), suffix="json")
+    received = ingested.facts["received"]
+    quarantined = sum(file.rows for label, file in files.items() if label.startswith(QUARANTINED))
+    facts = {"received": received, "quarantined": quarantined, "reasons": dict(sorted(reasons.items()))}
+    return outputs.commit(STAGE, inputs, files, facts)
+
+
+def find_validated(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> Output | None:
+    """What :func:`validate_delivery` gives, if it was done before."""
+    ingested = find_ingested(workspace, job, source, delivery)
+    if ingested is None:
+        return None
+    return workspace.outputs(job).find(STAGE, _list_inputs(job, source, delivery, ingested))
+
+
+def read_profile(outputs: StageOutputs, rows: Output) -> Profile:
+    """The profile of a validated delivery."""
+    return Profile.from_json(json.loads(outputs.read_bytes(rows, PROFILE)))
+
+
+def _to_arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:
+    """``values`` as ``kind``.  Moments go by way of UTC without a zone, for what pyarrow does itself is deprecated."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        return pc.assume_timezone(pa.array(values.dt.tz_convert(None).to_numpy()), "UTC").cast(kind)
+    return pa.array(values, kind)
+
+
+def _row_schema(contract: Contract) -> pa.Schema:
+    return contract.arrow_schema().append(pa.field(POSITION, pa.int64()))
+
+
+def _list_inputs(job: Job, source: Source, delivery: Delivery, ingested: Output) -> dict[str, Any]:
+    cutoff = job.cutoff(date.fromisoformat(delivery.partition))
+    return {
+        "source": source.name,
+        "ingested": ingested.digest,
+        "contract": load_contract(source).digest,
+        "key": list(source.key),
+        "event_time": source.event_time,
+        "cutoff": cutoff.isoformat() if source.event_time else None,
+        "entity_id": source.role is Role.POPULATION,
+        "code": digest_code(
+            "pipeline.contracts", "pipeline.stages.validate", "pipeline.stages.row_checks", *PROFILE_CODE, __name__
+        ),
+        "environment": environment_of("pandera"),
+    }

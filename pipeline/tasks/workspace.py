@@ -1,0 +1,100 @@
+"""The workspace: every store that tasks work with, opened from the settings."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import Any
+
+from pipeline.job import Job
+from pipeline.settings import Settings
+from pipeline.stores.deliveries import Deliveries
+from pipeline.stores.experiments import Experiments
+from pipeline.stores.lake import Lake
+from pipeline.stores.ledger import Ledger
+from pipeline.stores.models import Models
+from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.stage_outputs import StageOutputs
+from pipeline.stores.tiles import Tiles
+
+LIBRARIES = ("numpy", "pandas", "pyarrow")
+"""Libraries whose version may change the bytes of a stage's output."""
+
+
+def now_utc() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def environment_of(*libraries: str) -> dict[str, str]:
+    """Versions that an output depends on beside its inputs: Python's minor one and those of the libraries."""
+    return {"python": _PYTHON, **{name: _version_of(name) for name in (*LIBRARIES, *libraries)}}
+
+
+_PYTHON = ".".join(platform.python_version_tuple()[:2])
+_version_of = cache(importlib.metadata.version)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Opened stores.  It can be sent to another process, which opens them again."""
+
+    settings: Settings
+    clock: Callable[[], datetime] = now_utc
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake."""
+        return Lake(self.settings.lake)
+
+    @cached_property
+    def deliveries(self) -> Deliveries:
+        """What upstream has landed."""
+        return Deliveries(self.lake)
+
+    @cached_property
+    def predictions(self) -> PredictionStore:
+        """The Redis that serves."""
+        return PredictionStore(self.settings.redis_url.get_secret_value(), self.clock)
+
+    @cached_property
+    def tiles(self) -> Tiles:
+        """Daily aggregates of validated deliveries."""
+        return Tiles(self.lake)
+
+    def outputs(self, job: Job) -> StageOutputs:
+        """Outputs of the job's stages."""
+        return self._outputs.setdefault(job.name, StageOutputs(self.lake, job.name))
+
+    @cached_property
+    def accepted(self) -> dict[tuple[str, str, str], Any]:
+        """Deliveries that this process found accepted, by job, source and digest: looking again costs milliseconds."""
+        return {}
+
+    @cached_property
+    def _outputs(self) -> dict[str, StageOutputs]:
+        return {}
+
+    def ledger(self, job: Job) -> Ledger:
+        """The job's model ledger."""
+        return Ledger(self.lake, job.name, self.clock)
+
+    def models(self, job: Job) -> Models:
+        """The job's model files."""
+        return Models(self.lake, job.name)
+
+    def experiments(self, job: Job) -> Experiments:
+        """MLflow's mirror of the job's models."""
+        return Experiments(self.settings.mlflow_uri.get_secret_value(), job.name, self.lake.url)
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[Settings, Callable[[], datetime]]]:
+        return type(self), (self.settings, self.clock)
+
+
+def open_workspace(settings: Settings, clock: Callable[[], datetime] = now_utc) -> Workspace:
+    """The workspace that the settings describe.  Nothing is connected to before it is used."""
+    return Workspace(settings, clock)

@@ -1,0 +1,86 @@
+"""A real Redis and a workspace of the test's own, for tests of any folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from pipeline.settings import Settings
+from tests.clock import Clock
+from tests.stores.predictions.server import RedisServer
+
+if TYPE_CHECKING:
+    from pipeline.tasks import Workspace
+
+StartRedis = Callable[..., RedisServer]
+
+
+@pytest.fixture(scope="session")
+def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    server = RedisServer(tmp_path_factory.mktemp("session-redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(_session_redis: RedisServer) -> str:
+    """An empty Redis with its default settings; tests that change or stop one use ``start_redis``."""
+    _session_redis.client.flushall()
+    return _session_redis.url
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
+    """Start a Redis of the test's own, with options."""
+    servers: list[RedisServer] = []
+
+    def start(*options: str) -> RedisServer:
+        folder = tmp_path / f"own-redis-{len(servers)}"
+        folder.mkdir()
+        servers.append(RedisServer(folder, *options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Noon of 2024-03-10 in UTC."""
+    return Clock(datetime(2024, 3, 10, 12, tzinfo=UTC))
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> Settings:
+    """A home and a lake of the test's own; everything is done in this process."""
+    return make_settings(tmp_path / "home", redis_url)
+
+
+@pytest.fixture
+def workspace(settings: Settings, clock: Clock) -> Iterator[Workspace]:
+    """An empty workspace."""
+    from pipeline.tasks import open_workspace  # noqa: PLC0415 - imports every store, which few folders need
+
+    workspace = open_workspace(settings, clock)
+    yield workspace
+    workspace.predictions.close()
+
+
+def make_settings(home: Path, redis_url: str) -> Settings:
+    """Settings as a test wants them: nothing outside of ``home``, no MLflow, no second process."""
+    return Settings(
+        home=home,
+        lake=str(home / "lake"),
+        redis_url=SecretStr(redis_url),
+        embedded_redis=False,
+        jobs=("tests.meter_readings.job",),
+        mlflow_uri=SecretStr(""),
+        parallel="inline",
+        alert_webhook=SecretStr(""),
+    )

@@ -1,0 +1,65 @@
+"""What the job ``rides`` names by dotted path: contracts, features, model, and the upstream that makes its data up."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time
+
+import numpy as np
+import pandas as pd
+import pandera.pandas as pandera
+import pyarrow as pa
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from features.declarations import Aggregate, Feature, FeatureSet, Trailing
+
+STATION_COUNT = 60
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+STATIONS = pandera.DataFrameSchema(
+    {
+        "station": pandera.Column("int64", pandera.Check.ge(1, error="must be 1 or more")),
+        "docks": pandera.Column("int64", pandera.Check.in_range(1, 100, error="must be from 1 to 100")),
+    },
+    name="stations",
+)
+RIDES = pandera.DataFrameSchema(
+    {
+        "station": pandera.Column("int64", pandera.Check.ge(1, error="must be 1 or more")),
+        "count": pandera.Column("int64", pandera.Check.ge(0, error="must be 0 or more")),
+        "counted_at": pandera.Column(pd.DatetimeTZDtype("us", "UTC")),
+    },
+    name="rides",
+)
+
+FEATURES = FeatureSet(
+    name="rides",
+    version=1,
+    features=(Feature("docks"),),
+    trailing=(Trailing(Aggregate("rides", by=("station",), value="count"), windows=(1, 3), smoothing=1.0),),
+)
+
+
+def build_model(seed: int) -> Pipeline:
+    """A straight line; nothing in it is random."""
+    del seed
+    return Pipeline([("scale", StandardScaler()), ("line", LinearRegression())])
+
+
+class RidesUpstream:
+    """About twice as many rides as docks, more at week-ends."""
+
+    sources = ("stations", "rides")
+
+    def deliver(self, source: str, partition: date) -> pa.Table:
+        """The table of one source and day."""
+        station = np.arange(1, STATION_COUNT + 1, dtype="int64")
+        docks = 5 + station % 20
+        if source == "stations":
+            return pa.table({"station": station, "docks": docks})
+        noise = np.random.default_rng(partition.toordinal()).integers(0, 6, STATION_COUNT)
+        count = docks * (3 if partition.weekday() >= 5 else 2) + noise
+        counted_at = datetime.combine(partition, time(20), UTC)
+        moments = pa.array([counted_at] * STATION_COUNT, TIMESTAMP)
+        return pa.table({"station": station, "count": count, "counted_at": moments})

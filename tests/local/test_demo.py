@@ -1,0 +1,170 @@
+"""The demo, end to end: a real scheduler, a real Redis, real data, in a home of its own.
+
+The tests share that home and run in order, as a user would: demo, up, down, and two demos that must not succeed.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from pipeline.local import stop
+from pipeline.local.processes import end_marked, find_marked
+from pipeline.serving import Reader
+from pipeline.settings import Settings, service_addresses_path
+
+NIGHTS = ["2013-03-31", "2013-04-01", "2013-04-02"]
+STAGES = ["ingest", "validate", "build_features", "score", "publish"]
+RUN = """
+import sys
+from pipeline.local import run_demo
+from pipeline.settings import Settings
+sys.exit(run_demo(Settings.from_environment(), keep_running=sys.argv[1] == "up"))
+"""
+
+
+@dataclass
+class Demo:
+    """The home of the demo, and how to run it there."""
+
+    home: Path
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def settings(self) -> Settings:
+        return Settings.from_environment({"NIGHTJAR_HOME": str(self.home)})
+
+    def start(self, command: str) -> subprocess.Popen[str]:
+        environment = {"NIGHTJAR_HOME": str(self.home), "PATH": "/usr/bin:/bin"}
+        return subprocess.Popen(
+            [sys.executable, "-c", RUN, command],
+            env=environment,
+            cwd=Path(__file__).resolve().parents[2],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, command: str) -> tuple[int, str]:
+        """Run to the end; the exit code and what was printed."""
+        began = time.monotonic()
+        with self.start(command) as process:
+            output, _ = process.communicate()
+        self.seconds.append(time.monotonic() - began)
+        if process.returncode == 0:
+            self.reports.append(json.loads((self.home / "demo-report.json").read_text()))
+        return process.returncode, output
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    yield Demo(home)
+    end_marked(home)
+
+
+def assert_nothing_is_left(demo: Demo) -> None:
+    assert find_marked(demo.home) == []
+    assert not service_addresses_path(demo.home).exists()
+
+
+def test_demo_takes_three_nights_from_upstream_to_redis(demo: Demo) -> None:
+    code, output = demo.run("demo")
+
+    assert code == 0, output
+    (report,) = demo.reports
+    assert [night["partition"] for night in report["nights"]] == NIGHTS
+    for night in report["nights"]:
+        rows = night["accounting"]
+        assert [stage["stage"] for stage in night["stages"]] == STAGES
+        assert rows["received"] == rows["quarantined"] + rows["scored"]
+        assert rows["scored"] == rows["published"] == rows["read_back"] > 500
+        assert night["grade"]["auc"] > 0.6
+        assert f"{night['grade']['brier']:.4f}" in output
+    assert report["live"]["partition"] == NIGHTS[-1]
+    assert all(sample["reader"] == sample["plain"] for sample in report["samples"])
+    assert f"HGET nightjar:flight_delays:{report['live']['generation']}:" in output
+    assert_nothing_is_left(demo)
+
+
+def test_up_does_it_again_faster_and_stays(demo: Demo) -> None:
+    code, output = demo.run("up")
+
+    assert code == 0, output
+    assert demo.seconds[1] < demo.seconds[0]
+    assert "make down" in output
+    assert "http://127.0.0.1:" in output
+    first, second = demo.reports
+    assert second["live"]["generation"] != first["live"]["generation"]
+    assert [sample["plain"] for sample in second["samples"]] == [sample["plain"] for sample in first["samples"]]
+    assert find_marked(demo.home) != []
+
+
+def test_what_up_left_running_is_read_without_further_settings(demo: Demo) -> None:
+    sample = demo.reports[-1]["samples"][0]
+
+    reader = Reader(demo.settings().redis_url.get_secret_value(), "flight_delays")
+
+    assert reader.get(sample["entity_id"]).value == sample["reader"]
+    reader.close()
+
+
+def test_demo_uses_what_up_left_running_and_leaves_it_alone(demo: Demo) -> None:
+    before = demo.settings().redis_url
+
+    code, output = demo.run("demo")
+
+    assert code == 0, output
+    assert demo.settings().redis_url == before
+    with redis.Redis.from_url(before.get_secret_value()) as client:
+        assert client.ping()
+
+
+def test_down_stops_it_all(demo: Demo) -> None:
+    assert stop(demo.settings()) > 0
+
+    assert_nothing_is_left(demo)
+
+
+def test_a_task_that_fails_fails_the_demo_and_is_named(demo: Demo) -> None:
+    lake = demo.home / "lake"
+    for part in lake.glob("upstream/schedule/partition=2013-04-01/delivery=*/part-0000.parquet"):
+        part.write_bytes(part.read_bytes()[:-100])
+    for manifest in lake.glob("stages/flight_delays/ingest/*/manifest.json"):
+        inputs = json.loads(manifest.read_text())["inputs"]
+        if (inputs["source"], inputs["partition"]) == ("schedule", "2013-04-01"):
+            shutil.rmtree(manifest.parent)
+
+    code, output = demo.run("demo")
+
+    assert code == 1
+    assert "the task ingest" in output
+    assert "failed" in output
+    assert "is not what its marker says" in output
+    assert_nothing_is_left(demo)
+
+
+def test_an_interrupted_demo_leaves_nothing_running(demo: Demo) -> None:
+    with demo.start("demo") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "Redis starts" in line:
+                break
+        while len(find_marked(demo.home)) < 2:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        output = process.stdout.read()
+
+    assert process.returncode == 130, output
+    assert "Interrupted" in output
+    assert_nothing_is_left(demo)

@@ -1,0 +1,108 @@
+"""The embedded services are found by other commands while they run, and gone without a trace afterwards."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+import redis
+
+from pipeline.errors import RefusedError, UnavailableError
+from pipeline.local import stop
+from pipeline.local.ports import find_free_port
+from pipeline.local.processes import find_marked
+from pipeline.local.services import find_services, start_services
+from pipeline.settings import Settings, service_addresses_path
+
+
+def settings_of(home: Path, **variables: str) -> Settings:
+    return Settings.from_environment({"NIGHTJAR_HOME": str(home), **variables})
+
+
+def test_other_commands_find_the_embedded_redis_while_it_runs(home: Path) -> None:
+    start_services(settings_of(home))
+
+    found = settings_of(home)
+
+    with redis.Redis.from_url(found.redis_url.get_secret_value()) as client:
+        assert client.ping()
+    assert stat.S_IMODE(service_addresses_path(home).stat().st_mode) == 0o600
+
+
+def test_a_redis_named_in_the_environment_wins_over_the_embedded_one(home: Path) -> None:
+    start_services(settings_of(home))
+
+    named = settings_of(home, NIGHTJAR_REDIS_URL="redis://elsewhere:6379/0")
+
+    assert named.redis_url.get_secret_value() == "redis://elsewhere:6379/0"
+
+
+def test_stopping_from_another_command_leaves_no_process_and_no_address(home: Path) -> None:
+    start_services(settings_of(home))
+
+    assert stop(settings_of(home)) == 1
+
+    assert find_marked(home) == []
+    assert not service_addresses_path(home).exists()
+    assert stop(settings_of(home)) == 0
+
+
+def test_what_a_killed_command_left_behind_is_ended_before_a_new_start(home: Path) -> None:
+    abandoned = start_services(settings_of(home)).processes[0]
+
+    (started,) = start_services(settings_of(home)).processes
+
+    assert abandoned.process() is None
+    assert started.process() is not None
+
+
+def test_only_services_that_were_left_running_on_purpose_are_used_again(home: Path) -> None:
+    services = start_services(settings_of(home))
+    assert find_services(settings_of(home)) is None
+
+    services.keep = True
+    services.record()
+
+    found = find_services(settings_of(home))
+    assert found is not None
+    assert found.settings == services.settings
+    assert found.airflow_url == services.airflow_url
+
+
+def test_services_that_publish_elsewhere_are_not_used_for_a_redis_that_was_named(home: Path) -> None:
+    services = start_services(settings_of(home))
+    services.keep = True
+    services.record()
+
+    with pytest.raises(RefusedError, match="another Redis"):
+        find_services(settings_of(home, NIGHTJAR_REDIS_URL="redis://elsewhere:6379/0"))
+
+
+def test_services_are_not_used_again_once_one_of_them_has_ended(home: Path) -> None:
+    services = start_services(settings_of(home))
+    services.keep = True
+    services.record()
+    (process,) = services.processes
+    stop_one = process.process()
+    assert stop_one is not None
+    stop_one.kill()
+    stop_one.wait()
+
+    assert find_services(settings_of(home)) is None
+
+
+def test_nothing_starts_once_stopping_has_begun(home: Path) -> None:
+    services = start_services(settings_of(home))
+    services.stop()
+
+    with pytest.raises(UnavailableError, match="being stopped"):
+        services.start_airflow()
+    assert find_marked(home) == []
+
+
+def test_a_redis_that_was_named_must_answer(home: Path) -> None:
+    url = f"redis://127.0.0.1:{find_free_port()}/0"
+
+    with pytest.raises(UnavailableError, match="NIGHTJAR_REDIS_URL"):
+        start_services(settings_of(home, NIGHTJAR_REDIS_URL=url))

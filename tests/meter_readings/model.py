@@ -1,0 +1,46 @@
+"""Models of the meter job: one that predicts, and ones that are of no use, for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyRegressor
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import Ridge
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+
+def build_model(seed: int) -> Pipeline:
+    """A straight line over numbers and regions."""
+    encode = ColumnTransformer(
+        [("region", OneHotEncoder(handle_unknown="ignore"), ["region"])], remainder=SimpleImputer()
+    )
+    return Pipeline([("columns", encode), ("line", Ridge(random_state=seed))])
+
+
+def build_guess(seed: int) -> DummyRegressor:
+    """Always the mean: worse than any line."""
+    del seed
+    return DummyRegressor()
+
+
+class Wild(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """Predicts what no meter can count."""
+
+    def fit(self, features: object, target: np.ndarray) -> Wild:
+        """Learn nothing."""
+        del features, target
+        self.fitted_ = True
+        return self
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """A million kilowatt-hours each."""
+        return np.full(len(features), 1e6)
+
+
+def build_wild(seed: int) -> Wild:
+    """Out of the job's range everywhere."""
+    del seed
+    return Wild()

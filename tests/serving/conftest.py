@@ -1,0 +1,5 @@
+"""The same Redis servers and stores as for the publishing side."""
+
+from tests.stores.predictions.conftest import client, clock, server, shared_server, start_server, store
+
+__all__ = ["client", "clock", "server", "shared_server", "start_server", "store"]

@@ -1,0 +1,157 @@
+"""The lake, on a local disk and on a file system that fsspec knows."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from pipeline.errors import DamagedError
+from pipeline.stores.lake import Lake
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RACER = """
+import sys
+from pipeline.stores.lake import Lake
+lake = Lake(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+print(sum(lake.put_if_absent(f"race/{number}", sys.argv[2].encode() * 1000) for number in range(50)), flush=True)
+"""
+
+
+@pytest.fixture(params=["local", "memory"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    root = str(tmp_path / "lake") if request.param == "local" else f"memory://lake-{uuid.uuid4().hex}"
+    return Lake(root)
+
+
+def test_what_was_put_is_read_again(lake: Lake) -> None:
+    assert lake.put_if_absent("a/b/c.txt", b"content")
+    assert lake.read_bytes("a/b/c.txt") == b"content"
+    with lake.open("a/b/c.txt") as stream:
+        assert stream.read(3) == b"con"
+
+
+def test_what_is_there_is_not_put_again(lake: Lake) -> None:
+    assert lake.put_if_absent("a.txt", b"first")
+    assert not lake.put_if_absent("a.txt", b"second")
+    assert lake.read_bytes("a.txt") == b"first"
+
+
+def test_replace_overwrites(lake: Lake) -> None:
+    lake.replace("a/b.txt", b"first")
+    lake.replace("a/b.txt", b"second")
+    assert lake.read_bytes("a/b.txt") == b"second"
+
+
+def test_what_is_absent_is_told(lake: Lake) -> None:
+    assert not lake.exists("a/b.txt")
+    for read in (lake.read_bytes, lake.read_json, lake.open):
+        with pytest.raises(FileNotFoundError):
+            read("a/b.txt")
+
+
+def test_a_folder_exists_with_what_is_in_it(lake: Lake) -> None:
+    lake.replace("a/b/c.txt", b"")
+    assert lake.exists("a/b")
+    assert lake.exists("a/b/c.txt")
+    assert not lake.exists("a/c")
+
+
+def test_names_are_listed_in_order_and_without_their_folder(lake: Lake) -> None:
+    for name in ("b.txt", "a.txt", "c/d.txt"):
+        lake.replace(f"folder/{name}", b"")
+    assert lake.list("folder") == ["a.txt", "b.txt", "c"]
+    assert lake.list("nowhere") == []
+
+
+def test_remove_takes_a_file_or_a_folder_and_minds_neither_being_gone(lake: Lake) -> None:
+    for name in ("a/b.txt", "a/c/d.txt", "e.txt"):
+        lake.replace(name, b"")
+    for path in ("a/b.txt", "a/c", "a/c"):
+        lake.remove(path)
+    assert not lake.exists("a/b.txt")
+    assert not lake.exists("a/c/d.txt")
+    assert lake.exists("e.txt")
+
+
+def test_json_is_canonical(lake: Lake) -> None:
+    assert lake.put_json_if_absent("a.json", {"b": [1, "ö"], "a": None})
+    assert lake.read_bytes("a.json") == '{"a":null,"b":[1,"ö"]}'.encode()
+    assert not lake.put_json_if_absent("a.json", {})
+    lake.replace_json("a.json", {})
+    assert lake.read_json("a.json") == {}
+
+
+def test_a_broken_document_is_named(lake: Lake) -> None:
+    lake.replace("a.json", b'{"a":')
+    with pytest.raises(DamagedError, match=r"a\.json is not JSON") as caught:
+        lake.read_json("a.json")
+    assert caught.value.found
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize("path", ["", "/etc/passwd", "../a", "a/../../b", "a/.."])
+def test_no_path_leads_out_of_the_lake(lake: Lake, path: str) -> None:
+    for reach in (lake.read_bytes, lake.exists, lake.list, lake.remove, lake.url):
+        with pytest.raises(ValueError, match="not a path inside the lake"):
+            reach(path)
+    with pytest.raises(ValueError, match="not a path inside the lake"):
+        lake.replace(path, b"")
+
+
+def test_an_address_says_where_a_file_is(tmp_path: Path) -> None:
+    assert Lake(str(tmp_path)).url("a/b.txt") == f"file://{tmp_path}/a/b.txt"
+    assert Lake("memory://lake").url("a.txt") == "memory:///lake/a.txt"
+    assert Lake(f"file://{tmp_path}").root == f"file://{tmp_path}"
+
+
+def test_nothing_unfinished_is_left_or_listed(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    lake.put_if_absent("a/b.txt", b"first")
+    lake.put_if_absent("a/b.txt", b"second")
+    lake.replace("a/b.txt", b"third")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.txt"]
+    (tmp_path / "a" / ".c.txt.4711").write_bytes(b"of a writer that was killed")
+    assert lake.list("a") == ["b.txt"]
+
+
+def test_what_another_program_wrote_is_seen_at_once() -> None:
+    root = f"memory://lake-{uuid.uuid4().hex}"
+    lake = Lake(root)
+    assert lake.list("a") == []
+    fsspec.filesystem("memory").pipe_file(f"{root.removeprefix('memory:/')}/a/b.txt", b"")
+    assert lake.list("a") == ["b.txt"]
+    assert lake.exists("a/b.txt")
+
+
+def test_of_two_processes_that_put_the_same_file_exactly_one_wins(tmp_path: Path) -> None:
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(tmp_path), text],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for text in ("one", "two")
+    ]
+    for racer in racers:
+        assert racer.stdout
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    won = [int(racer.communicate()[0]) for racer in racers]
+    assert sum(won) == 50
+    contents = [path.read_bytes() for path in (tmp_path / "race").iterdir()]
+    assert len(contents) == 50
+    assert contents.count(b"one" * 1000) == won[0]
+    assert contents.count(b"two" * 1000) == won[1]

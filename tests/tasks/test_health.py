@@ -1,0 +1,83 @@
+"""The health check: everything that a night needs, and in words what must be mended."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from features.declarations import Aggregate, Feature, Lookup, Trailing
+from pipeline.errors import DeclarationError
+from pipeline.job import Job
+from pipeline.tasks import Workspace, check_health
+from pipeline.tasks.feature_building import load_feature_set
+from tests.meter_readings import job as declaration
+from tests.meter_readings.feature_set import FEATURES
+
+
+def test_a_healthy_installation(trained: Workspace, job: Job) -> None:
+    report = check_health(trained)
+    assert report["problems"] == []
+    assert report["lake"]["writeable"]
+    assert report["jobs"]["meter_readings"] == "champion: model 1"
+    assert report["jobs"]["flight_delays"] == "no champion yet"
+    assert not trained.lake.exists("doctor/probe.json")
+
+
+def test_secrets_are_not_shown(workspace: Workspace) -> None:
+    settings = workspace.settings.model_copy(
+        update={"mlflow_uri": SecretStr("http://me:hush@x"), "alert_webhook": SecretStr("http://x/hush")}
+    )
+    report = check_health(Workspace(settings, workspace.clock))
+    assert report["settings"]["mlflow"] == report["settings"]["alert webhook"] == "set"
+    assert "hush" not in str(report)
+
+
+def test_redis_that_is_down_is_a_problem_and_stops_nothing(workspace: Workspace) -> None:
+    settings = workspace.settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
+    report = check_health(Workspace(settings, workspace.clock))
+    assert any("127.0.0.1:1" in problem for problem in report["problems"])
+    assert report["lake"]["writeable"]
+
+
+def test_a_lake_that_takes_no_writes_is_a_problem(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    settings = workspace.settings.model_copy(update={"lake": str(tmp_path / "file")})
+    report = check_health(Workspace(settings, workspace.clock))
+    assert not report["lake"]["writeable"]
+    assert any("takes no writes" in problem for problem in report["problems"])
+
+
+def test_a_job_that_names_what_is_not_there_is_a_problem(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declaration, "JOB", declaration.JOB.model_copy(update={"model": "tests.nowhere:build"}))
+    report = check_health(workspace)
+    assert "declared wrongly" in report["jobs"]["meter_readings"]
+    assert any("tests.nowhere:build cannot be imported" in problem for problem in report["problems"])
+
+
+@pytest.mark.parametrize(
+    ("features", "problem"),
+    [
+        ({"features": (Feature("yeers"),)}, "no yeers"),
+        ({"trailing": (Trailing(Aggregate("readings", ("meter_id",), "watts"), (1,)),)}, "no watts"),
+        ({"lookups": (Lookup("tariffs", ("tariff",), ("tariff",), ("colour",)),)}, "no colour"),
+    ],
+)
+def test_a_feature_of_a_column_that_is_not_there_is_a_problem(
+    workspace: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch, features: dict[str, Any], problem: str
+) -> None:
+    """A misspelt name is found without data, before a night or a training stumbles over it."""
+    misspelt = dataclasses.replace(FEATURES, version=2, **features)
+    monkeypatch.setattr("tests.meter_readings.feature_set.FEATURES", misspelt)
+    with pytest.raises(DeclarationError, match="columns that") as refused:
+        load_feature_set(job)
+    assert problem in str(refused.value.found)
+
+
+def test_a_label_that_cannot_be_computed_is_a_problem(job: Job) -> None:
+    misspelt = job.model_copy(update={"label": job.label.model_copy(update={"value": "kwhs"})})
+    with pytest.raises(DeclarationError, match="columns that readings does not have"):
+        load_feature_set(misspelt)

@@ -1,0 +1,97 @@
+"""Work over processes: everything once, in order, and as many processes as the setting says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import DeclarationError
+from pipeline.settings import Settings
+from pipeline.tasks.parallel import WORTH_A_PROCESS, count_processes, run_parallel
+
+ROOT = Path(__file__).parents[2]
+
+
+def with_backend(settings: Settings, parallel: str) -> Settings:
+    return settings.model_copy(update={"parallel": parallel})
+
+
+def tell_process(items: list[int]) -> list[tuple[int, int]]:
+    return [(item, os.getpid()) for item in items]
+
+
+def test_inline_work_is_done_here(settings: Settings) -> None:
+    results = run_parallel(settings, tell_process, range(20))
+    assert results == [(item, os.getpid()) for item in range(20)]
+
+
+def test_processes_share_the_work_and_results_keep_their_order(settings: Settings) -> None:
+    results = run_parallel(with_backend(settings, "processes:2"), tell_process, range(21))
+    assert [item for item, _ in results] == list(range(21))
+    assert os.getpid() not in {process for _, process in results}
+
+
+def test_a_little_work_starts_no_process(settings: Settings) -> None:
+    results = run_parallel(with_backend(settings, "processes:2"), tell_process, range(WORTH_A_PROCESS - 1))
+    assert {process for _, process in results} == {os.getpid()}
+
+
+def note_and_wait(items: list[Path]) -> list[None]:
+    for item in items:
+        item.touch()
+        time.sleep(0.05)
+    return [None] * len(items)
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    """A task that is killed must not leave others behind that go on for minutes."""
+    program = (
+        "from pathlib import Path\n"
+        "from pipeline.settings import Settings\n"
+        "from pipeline.tasks.parallel import run_parallel\n"
+        "from tests.tasks.test_parallel import note_and_wait\n"
+        "settings = Settings.from_environment({'NIGHTJAR_PARALLEL': 'processes:2'})\n"
+        f"run_parallel(settings, note_and_wait, [Path({str(tmp_path)!r}) / str(n) for n in range(4000)])\n"
+    )
+    started = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    wait_until(lambda: any(tmp_path.iterdir()), seconds=60)
+    started.kill()
+    started.wait()
+    counts: list[int] = []
+
+    def has_stopped() -> bool:
+        counts.append(len(list(tmp_path.iterdir())))
+        return len(counts) > 20 and counts[-20] == counts[-1]
+
+    wait_until(has_stopped, seconds=30)
+    assert counts[-1] < 4000
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_no_work_at_all(settings: Settings) -> None:
+    assert run_parallel(settings, tell_process, []) == []
+
+
+def test_the_number_of_processes(settings: Settings) -> None:
+    assert count_processes(settings) == 1
+    assert count_processes(with_backend(settings, "processes:3")) == 3
+    assert count_processes(with_backend(settings, "processes")) == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("parallel", ["threads", "processes:0", "processes:-1", "processes:many", "inline:2", ""])
+def test_another_backend_is_refused(settings: Settings, parallel: str) -> None:
+    with pytest.raises(DeclarationError, match="NIGHTJAR_PARALLEL") as caught:
+        count_processes(with_backend(settings, parallel))
+    assert caught.value.found == parallel

@@ -1,0 +1,72 @@
+"""Run records: what every attempt did, whether it succeeded or failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import BadInputError, NotReadyError
+from pipeline.job import Job
+from pipeline.tasks import Workspace, read_run
+from pipeline.tasks.runs import Summary, record_stage
+from tests.clock import Clock
+from tests.tasks.nights import LIVE
+
+RUN = "manual__2024-03-03T00:00:00+00:00/../1"
+
+
+def fail_with(error: BaseException) -> Summary:
+    raise error
+
+
+def test_a_record_says_who_did_what_when_and_for_how_long(workspace: Workspace, job: Job) -> None:
+    summary = record_stage(workspace, job, LIVE, RUN, "ingest", lambda: {"rows": 3})
+    assert summary["seconds"] >= 0
+    assert summary["peak_memory_mib"] > 0
+    assert summary | {"seconds": 0, "peak_memory_mib": 0} == {
+        "stage": "ingest",
+        "job": job.name,
+        "partition": LIVE,
+        "run": RUN,
+        "started_at": "2024-03-10T12:00:00+00:00",
+        "state": "success",
+        "rows": 3,
+        "seconds": 0,
+        "peak_memory_mib": 0,
+    }
+    assert read_run(workspace, job, LIVE, RUN)["stages"] == [summary]
+
+
+def test_a_failure_is_recorded_and_raised(workspace: Workspace, job: Job) -> None:
+    with pytest.raises(BadInputError) as caught:
+        record_stage(workspace, job, LIVE, RUN, "score", lambda: fail_with(BadInputError("infinite")))
+    assert (caught.value.job, caught.value.partition) == (job.name, LIVE)
+    (record,) = read_run(workspace, job, LIVE)["stages"]
+    assert (record["state"], record["error"]) == ("failed", caught.value.to_json())
+
+
+def test_an_error_that_nobody_foresaw_is_recorded_without_its_text(workspace: Workspace, job: Job) -> None:
+    """It may hold rows."""
+    with pytest.raises(ZeroDivisionError):
+        record_stage(workspace, job, LIVE, RUN, "score", lambda: fail_with(ZeroDivisionError("a row")))
+    (record,) = read_run(workspace, job, LIVE)["stages"]
+    assert record["error"] == {"error": "ZeroDivisionError"}
+
+
+def test_a_stage_that_is_tried_again_replaces_its_record(workspace: Workspace, job: Job) -> None:
+    for rows in (1, 2):
+        record_stage(workspace, job, LIVE, RUN, "ingest", lambda rows=rows: {"rows": rows})  # type: ignore[misc]
+    assert [stage["rows"] for stage in read_run(workspace, job, LIVE)["stages"]] == [2]
+
+
+def test_the_newest_run_is_read_unless_one_is_named(workspace: Workspace, job: Job, clock: Clock) -> None:
+    for run in ("b", "c", "a"):
+        clock.advance(minutes=1)
+        record_stage(workspace, job, LIVE, run, "ingest", lambda: {"rows": 0})
+    assert read_run(workspace, job, LIVE)["run"] == "a"
+    assert read_run(workspace, job, LIVE, "b")["run"] == "b"
+
+
+def test_a_partition_without_a_run_is_told(workspace: Workspace, job: Job) -> None:
+    with pytest.raises(NotReadyError, match="no run of this partition") as caught:
+        read_run(workspace, job, LIVE)
+    assert (caught.value.job, caught.value.partition) == (job.name, LIVE)

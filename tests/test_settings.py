@@ -1,0 +1,72 @@
+"""Settings: read from variables alone, with defaults, and never showing a secret."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.settings import Settings, service_addresses_path
+
+EVERYTHING = {
+    "NIGHTJAR_HOME": "/home/nightjar",
+    "NIGHTJAR_LAKE": "s3://bucket/lake",
+    "NIGHTJAR_REDIS_URL": "rediss://publisher:hush@redis:6380/1",
+    "NIGHTJAR_JOBS": "a.job b.job",
+    "NIGHTJAR_MLFLOW_URI": "https://me:hush@mlflow",
+    "NIGHTJAR_PARALLEL": "processes:4",
+    "NIGHTJAR_ALERT_WEBHOOK": "https://example.org/hush",
+}
+
+
+def test_defaults_are_local(tmp_path: Path) -> None:
+    settings = Settings.from_environment({"NIGHTJAR_HOME": str(tmp_path)})
+    assert settings.lake == str(tmp_path / "lake")
+    assert settings.redis_url.get_secret_value() == "redis://127.0.0.1:6379/0"
+    assert settings.embedded_redis
+    assert (settings.jobs, settings.parallel) == ((), "processes")
+    assert settings.mlflow_uri.get_secret_value() == settings.alert_webhook.get_secret_value() == ""
+
+
+def test_without_a_home_it_is_a_folder_here() -> None:
+    assert Settings.from_environment({}).home == Path.cwd() / ".nightjar"
+
+
+def test_every_variable_is_read_and_given_on() -> None:
+    settings = Settings.from_environment(EVERYTHING)
+    assert settings.to_environment() == EVERYTHING
+    assert not settings.embedded_redis
+
+
+def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
+    empty = {**dict.fromkeys(EVERYTHING, ""), "NIGHTJAR_HOME": str(tmp_path)}
+    assert Settings.from_environment(empty) == Settings.from_environment({"NIGHTJAR_HOME": str(tmp_path)})
+
+
+@pytest.mark.parametrize("text", ["a.job,b.job", " a.job ,  b.job ", "a.job\nb.job"])
+def test_jobs_may_be_separated_by_commas_or_white_space(text: str) -> None:
+    assert Settings.from_environment({"NIGHTJAR_JOBS": text}).jobs == ("a.job", "b.job")
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings.from_environment(EVERYTHING)
+    for shown in (repr(settings), str(settings), settings.model_dump_json()):
+        assert "hush" not in shown
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        Settings.from_environment({}).lake = "elsewhere"  # type: ignore[misc]
+
+
+def test_embedded_services_say_where_they_are_and_a_variable_wins(tmp_path: Path) -> None:
+    path = service_addresses_path(tmp_path)
+    path.parent.mkdir()
+    path.write_text(json.dumps({"NIGHTJAR_REDIS_URL": "redis://127.0.0.1:7001/0"}))
+    environment = {"NIGHTJAR_HOME": str(tmp_path)}
+    found = Settings.from_environment(environment)
+    assert found.redis_url.get_secret_value() == "redis://127.0.0.1:7001/0"
+    named = Settings.from_environment({**environment, "NIGHTJAR_REDIS_URL": "redis://other/0"})
+    assert named.redis_url.get_secret_value() == "redis://other/0"
