@@ -1,0 +1,40 @@
+"""What the tests of the deployment share: a generated environment, and the servers that it configures."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.deploy.compose import ROOT, read_env_file
+from tests.deploy.servers import PostgresServer, RedisServer, run_postgres, run_redis
+
+
+@pytest.fixture(scope="session")
+def generated() -> dict[str, str]:
+    """What ``.env`` holds after the steps of docs/deployment.md."""
+    command = ["/bin/sh", str(ROOT / "deploy/make_env.sh")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return read_env_file(printed) | {"AIRFLOW_ADMIN_EMAIL": "operator@example.org"}
+
+
+@pytest.fixture(scope="module")
+def serving(generated: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis that serves predictions."""
+    with run_redis("serving", generated, tmp_path_factory.mktemp("serving")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def broker(generated: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis that is Celery's broker."""
+    with run_redis("broker", generated, tmp_path_factory.mktemp("broker")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def postgres(generated: dict[str, str]) -> Iterator[PostgresServer]:
+    """PostgreSQL with its three databases."""
+    with run_postgres(generated) as server:
+        yield server
