@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from pipeline.tasks import Workspace
 
 StartRedis = Callable[..., RedisServer]
+
+# How long an example takes says more of what else the machine is doing than of the code.
+hypothesis.settings.register_profile("nightjar", deadline=None)
+hypothesis.settings.load_profile("nightjar")
 
 
 @pytest.fixture(scope="session")

@@ -70,10 +70,11 @@ class AirflowApi:
             "run_backwards": False,
             "reprocess_behavior": "completed",
         }
-        # On SQLite this needs a moment in which no other component writes; Airflow answers 503 and asks for patience.
+        # On SQLite this needs a moment in which no other component writes; Airflow answers 503 and asks for patience,
+        # or 409 where what a broken attempt left could not be cancelled yet.
         for _ in range(BACKFILL_ATTEMPTS):
-            answer = self._send("POST", "/api/v2/backfills", json=body, accept=(200, 201, 503))
-            if answer.status_code != 503:
+            answer = self._send("POST", "/api/v2/backfills", json=body, accept=(200, 201, 409, 503))
+            if answer.status_code in {200, 201}:
                 return int(answer.json()["id"])
             self.end_backfills(dag)
             time.sleep(BACKFILL_PAUSE_SECONDS)
@@ -85,11 +86,14 @@ class AirflowApi:
         )
 
     def end_backfills(self, dag: str) -> None:
-        """Cancel every backfill of the DAG that does not count as completed: Airflow allows one at a time."""
+        """Cancel every backfill of the DAG that does not count as completed: Airflow allows one at a time.
+
+        One that cannot be cancelled because the database is locked is left; creating the next one tries again.
+        """
         answer = self._send("GET", "/api/v2/backfills", params={"dag_id": dag, "order_by": "-id"})
         for backfill in answer.json()["backfills"]:
             if backfill["completed_at"] is None:
-                self._send("PUT", f"/api/v2/backfills/{backfill['id']}/cancel", accept=(200, 409))
+                self._send("PUT", f"/api/v2/backfills/{backfill['id']}/cancel", accept=(200, 409, 500, 503))
 
     def list_runs(self, dag: str, states: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """The newest 100 runs of the DAG, the newest first, or only those in ``states``."""

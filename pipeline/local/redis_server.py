@@ -68,7 +68,7 @@ def start_redis(home: Path, *, binary: str, password: str) -> tuple[Service, str
         command = [binary, str(configuration)]
         environment = {"PATH": os.defpath, "LC_ALL": "C"}
         service = start_service("redis", command, home=home, environment=environment, folder=folder, log=log)
-        url = f"redis://:{password}@{LOOPBACK}:{port}/0"
+        url = f"redis://default:{password}@{LOOPBACK}:{port}/0"
         try:
             if _wait_until_answers(service, url):
                 return service, url

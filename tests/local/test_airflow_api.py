@@ -37,6 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         elif request == "POST /api/v2/backfills" and self.server.locked:
             self.server.locked -= 1
             status, body = 503, {"detail": "Database is locked"}
+        elif request.endswith("/cancel") and self.server.locked:
+            status, body = 500, {"detail": "Database error"}
         self.send_response(status)
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
