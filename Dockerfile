@@ -33,6 +33,7 @@ RUN groupadd --gid 10001 nightjar \
         /var/lib/nightjar/logs /var/lib/nightjar/mlflow
 COPY --from=build /opt/venv /opt/venv
 COPY dags /opt/nightjar/dags
+COPY plugins /opt/nightjar/plugins
 COPY deploy /opt/nightjar/deploy
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

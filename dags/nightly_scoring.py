@@ -8,6 +8,12 @@ champion and published to Redis. One DAG per job, `nightly_scoring_<job>`.
 waits, until the partition's cutoff plus the job's patience. Then `ingest`, `validate`, `build_features`, `score`,
 `publish`. If any of them fails, nothing is published and the predictions of the night before stay live.
 
+**The release gate.** Where the job declares one, `publish` holds the new generation against the live one before readers
+see it: entities lost, decisions flipped, shift of the scores, overall and by segment. What is too far off is blocked,
+and the run fails; or, if the job says `ask`, `ask_for_approval` waits under *Required actions* with the numbers, and
+`release_approved` makes it live once somebody approves. A rejection, or no answer in time, fails the run. On ordinary
+nights both are skipped.
+
 **When.** At midnight UTC, for the day that has just ended; readers see the new predictions once `publish` is done. If
 upstream has ended, so has the schedule: unpausing runs nothing, backfills and runs by hand still work.
 
@@ -19,14 +25,20 @@ fails at once; a service that does not answer is tried again three times, with g
 logical date, since Airflow makes no tasks for a run whose date is beyond the DAG's start and end. With REST:
 `POST /api/v2/dags/<dag>/dagRuns` with `{"logical_date": null, "conf": {"partition": "2013-04-01"}}`. Without the param
 a run that has a logical date works on the day before it, as Airflow sees it; one that has none fails and says so.
-A day whose cutoff has not passed is refused.
+A day whose cutoff has not passed is refused. `dry_run` does everything up to the flip and keeps nothing;
+`release_rejected` lets inputs go live again that a rollback took back.
 
-**Backfill.** Both ends are included; leave `partition` empty.
+**Backfill.** Both ends are included, and are days, in whatever time zone the UI shows; leave `partition` empty.
 
 - UI: *Trigger*, *Backfill*, from `2013-03-31` to `2013-04-02`.
 - CLI: `airflow backfill create --dag-id <dag> --from-date 2013-03-31 --to-date 2013-04-02`
 - REST: `POST /api/v2/backfills` with `{"dag_id": "<dag>", "from_date": "2013-03-31T00:00:00Z", "to_date":
   "2013-04-02T00:00:00Z"}`
+
+With the param `basis` set to `as known then` (*Advanced options*, `--dag-run-conf '{"basis": "as known then"}'`, or
+`dag_run_conf` in REST) a day is made of the deliveries and the champion that its own night knew, for audits: it
+never goes live, and is read by partition only where nothing else of that day is kept. `as corrected`, the default,
+takes what there is today.
 
 Days that were run before are left alone unless you ask to reprocess them (*reprocess behavior* `completed` or
 `failed`). Order does not matter and neither does repetition: work that was done is found, not done again, and an older
@@ -35,13 +47,14 @@ day is stored and readable by its date but never becomes live over a newer one. 
 
 from __future__ import annotations
 
-from airflow.sdk import dag
+from airflow.sdk import Param, dag
 
 from nightjar_dags.defaults import EVERY_NIGHT, dag_arguments, longest_wait
 from nightjar_dags.stages import (
     build_features,
     ingest,
     publish,
+    release_approved,
     resolve_partition,
     score,
     validate,
@@ -51,11 +64,38 @@ from pipeline.job import Job
 from pipeline.jobs import load_jobs
 from pipeline.settings import Settings
 
+RELEASE_PARAMS = {
+    "basis": Param(
+        "as corrected",
+        type="string",
+        enum=["as corrected", "as known then"],
+        title="Basis",
+        description=(
+            "What a past partition is made of: today's deliveries and champion, or those of its own night. "
+            "The second is for audits: it never goes live, and never replaces what the night released."
+        ),
+    ),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        title="Dry run",
+        description="Do everything up to the flip, load, read-back and release gate included, then abandon the load.",
+    ),
+    "release_rejected": Param(
+        False,
+        type="boolean",
+        title="Release what was rolled back",
+        description="Let inputs go live again that a rollback took back.",
+    ),
+}
+
 
 def build_nightly_scoring(job: Job) -> None:
     """Declare the nightly DAG of ``job``."""
+    arguments = dag_arguments(job, purpose="nightly_scoring", schedule=EVERY_NIGHT, doc_md=__doc__)
+    arguments["params"] |= RELEASE_PARAMS
 
-    @dag(**dag_arguments(job, purpose="nightly_scoring", schedule=EVERY_NIGHT, doc_md=__doc__))
+    @dag(**arguments)
     def nightly_scoring() -> None:
         partition = resolve_partition(job.name)
         delivered = wait_for_deliveries.override(timeout=longest_wait(job).total_seconds())(job.name, partition)
@@ -63,7 +103,12 @@ def build_nightly_scoring(job: Job) -> None:
         validated = validate(job.name, ingested)
         built = build_features(job.name, validated)
         scored = score(job.name, built)
-        publish(job.name, scored)
+        published = publish(job.name, scored)
+        if job.release_gate is not None and job.release_gate.on_breach == "ask":
+            from nightjar_dags.approval import AskForApproval
+
+            asked = AskForApproval(task_id="ask_for_approval", job=job, gate=job.release_gate, published=published)
+            release_approved(job.name, published, asked.output)
 
     nightly_scoring()
 

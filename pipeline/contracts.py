@@ -10,7 +10,7 @@ that validate nothing.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,8 @@ POSITION = "_row"
 REASONS = "reasons"
 """Column that quarantined rows get: why, list of string."""
 
-SEVERITIES = ("critical", "warning")
+SEVERITIES = ("critical", "warning", "info")
+"""Of expectations: a fault that blocks, a sign of a fault, and drift."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,11 @@ class Contract:
 
 @dataclass(frozen=True)
 class Suite:
-    """The expectations of one source.  ``severity="critical"`` blocks the run, ``"warning"`` is reported.
+    """The expectations of one source, of three severities.
+
+    ``critical`` blocks the run.  ``warning`` says that there seems to be a fault in the data: the run goes on, and
+    somebody should look.  ``info`` says that the world is not as it was, as in a storm: it is reported as drift, and is
+    no alarm.
 
     Attributes:
         batch: over the validated rows, all of them while they fit the bound of :func:`pipeline.stages.judge_batch`.
@@ -108,6 +113,10 @@ class Suite:
         """Columns of the profile table that expectations look at, once each."""
         columns = [column for item in self.profile if isinstance(column := getattr(item, "column", None), str)]
         return tuple(dict.fromkeys(columns))
+
+    def without(self, columns: Collection[str]) -> Suite:
+        """The suite less the expectations over these columns of the profile table."""
+        return Suite(self.batch, [item for item in self.profile if getattr(item, "column", None) not in columns])
 
     @property
     def digest(self) -> str:
@@ -143,7 +152,7 @@ def load_contract(source: Source) -> Contract:
     schema = import_attribute(source.contract)
     if not isinstance(schema, DataFrameSchema):
         raise _wrong(source, "it is not a pandera DataFrameSchema", found=type(schema).__name__)
-    for problem in _schema_problems(schema, source):
+    for problem in (*_schema_problems(schema, source), *_policy_problems(schema, source)):
         raise _wrong(source, problem)
     return Contract(schema)
 
@@ -193,6 +202,29 @@ def _schema_problems(schema: pandera.DataFrameSchema, source: Source) -> Iterato
             yield f"{source.event_time} is the event time, but not a timestamp in UTC"
 
 
+def _policy_problems(schema: pandera.DataFrameSchema, source: Source) -> Iterator[str]:
+    """What the source's policy says of columns that do not exist, or of types that do not."""
+    for name in source.schema_policy.known_columns:
+        if name in schema.columns:
+            yield f"{name} cannot be left out on purpose: it is a column of the contract"
+    for cast in source.schema_policy.casts:
+        if cast.column not in schema.columns:
+            yield f"a cast of {cast.column} is declared, but the contract has no such column"
+        yield from (
+            f"{cast.column} may not come as {kind}: no Arrow type with a zone or without parameters is called that"
+            for kind in cast.types
+            if not _is_plain_alias(kind)
+        )
+
+
+def _is_plain_alias(kind: str) -> bool:
+    try:
+        pa.type_for_alias(kind)
+    except ValueError:
+        return False
+    return True
+
+
 def _column_problems(name: str, column: Any) -> Iterator[str]:
     if name in (POSITION, REASONS):
         yield f"the column name {name} is taken"
@@ -229,8 +261,6 @@ def _suite_problems(suite: Suite) -> Iterator[str]:
     for item in (*suite.batch, *suite.profile):
         if not hasattr(item, "configuration"):
             yield f"{item!r} is not an expectation"
-        elif describe_expectation(item)["severity"] not in SEVERITIES:
-            yield f"{type(item).__name__} must have the severity critical or warning"
     for item in suite.batch:
         if type(item).__name__.startswith("ExpectTableRowCount"):
             yield f"{type(item).__name__} belongs in profile: the batch may be a sample"

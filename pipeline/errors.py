@@ -5,7 +5,17 @@ The class says what Airflow should do about it: ``BadInputError`` never heals by
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What ends a line, steers a terminal, turns the direction of writing or cannot be encoded."""
+
+
+def escape_controls(text: str) -> str:
+    """``text`` on one line, with control characters written out: what came from upstream may not forge a log's line."""
+    return CONTROLS.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode(), text)
 
 
 class NightjarError(Exception):
@@ -42,7 +52,8 @@ class NightjarError(Exception):
             ("found", self.found),
             ("what to do", self.next_step),
         ]
-        return "\n".join([self.problem, *(f"  {label}: {text}" for label, text in parts if text is not None)])
+        labelled = [f"  {label}: {_indent(text)}" for label, text in parts if text is not None]
+        return "\n".join([_indent(self.problem), *labelled])
 
     def locate(self, job: str, partition: str) -> None:
         """Name the job and partition of the work that failed, unless whoever raised this knew better."""
@@ -66,6 +77,12 @@ class NightjarError(Exception):
         return _rebuild, (type(self), self.to_json())
 
 
+def _indent(text: str) -> str:
+    """``text`` with its further lines below the label of the first, so that none of them can pass for a part."""
+    first, *further = [escape_controls(line) for line in text.split("\n")]
+    return "\n".join([first, *(f"    {line}" for line in further)])
+
+
 def _rebuild(kind: type[NightjarError], parts: dict[str, Any]) -> NightjarError:
     parts = dict(parts)
     del parts["error"]
@@ -74,6 +91,22 @@ def _rebuild(kind: type[NightjarError], parts: dict[str, Any]) -> NightjarError:
 
 class BadInputError(NightjarError):
     """What came in breaks its contract; a retry would find the same."""
+
+
+class SchemaRefusedError(BadInputError):
+    """The columns that came are not those of the contract, and the source's policy does not let that pass.
+
+    Attributes:
+        differences: every difference as a JSON object, accepted ones too.
+    """
+
+    def __init__(self, problem: str, *, differences: Sequence[Mapping[str, Any]] = (), **parts: str | None) -> None:
+        self.differences = [dict(difference) for difference in differences]
+        super().__init__(problem, **parts)
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts as a JSON object, with the differences."""
+        return super().to_json() | {"differences": self.differences}
 
 
 class DeclarationError(NightjarError):
@@ -94,3 +127,11 @@ class RefusedError(NightjarError):
 
 class UnavailableError(NightjarError):
     """A service did not answer or could not take more; trying again later may help."""
+
+
+class UnforeseenError(NightjarError):
+    """Something else went wrong; it may heal."""
+
+
+class FaultError(NightjarError):
+    """The code is wrong; a retry would find the same."""

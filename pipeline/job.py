@@ -56,6 +56,31 @@ class Owner(Declaration):
     email: str
 
 
+class Cast(Declaration):
+    """Other types that a column may come in.  Every value must survive the way to the contract's type and back."""
+
+    column: str
+    types: tuple[str, ...] = Field(description="Arrow types, such as string or int32; with none, only the contract's")
+
+
+class SchemaPolicy(Declaration):
+    """What upstream may change about the columns of a source before its deliveries are refused.
+
+    Whatever it says, a missing column is refused, a value that a cast would change, and a time without a zone.
+    """
+
+    new_columns: Literal["ignore", "refuse"] = Field(
+        default="ignore",
+        description="what becomes of columns that the contract does not name; ignored ones are never read",
+    )
+    known_columns: tuple[str, ...] = Field(default=(), description="columns left out on purpose: never new")
+    casts: tuple[Cast, ...] = Field(default=(), description="the other types that single columns may come in")
+    other_casts: Literal["lossless", "refuse"] = Field(
+        default="lossless",
+        description="of all other columns: numbers cast to numbers and moments to moments, or nothing",
+    )
+
+
 class Source(Declaration):
     """One upstream table, delivered by partition.
 
@@ -74,6 +99,12 @@ class Source(Declaration):
     shards: int = Field(default=1, ge=1, le=1024)
     max_quarantined: float = Field(default=0.02, ge=0, le=1, description="largest share of refused rows")
     may_be_empty: bool = Field(default=False, description="a partition without rows is good news, not a fault")
+    measures: DottedPath | None = Field(
+        default=None, description="tuple of measures, relations that a delivery must not break; the suite judges them"
+    )
+    schema_policy: SchemaPolicy = Field(
+        default=SchemaPolicy(), description="what upstream may change about the columns"
+    )
 
 
 class Label(Declaration):
@@ -101,6 +132,58 @@ class Training(Declaration):
     seed: int = 0
 
 
+class Priors(Declaration):
+    """What readers are told of an entity that is not in the population: the mean outcome of the rows trained on."""
+
+    segment: Name | None = Field(
+        default=None, description="column of the population: a prior for each of its values, beside the one for all"
+    )
+
+
+class ReleaseGate(Declaration):
+    """How far a new generation may be from the live one before somebody has to look at it.
+
+    A limit of None is not held.  Limits hold for the generation as a whole and for every segment of enough entities.
+    """
+
+    max_lost: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of the live entities that may have no prediction any more"
+    )
+    max_flipped: float | None = Field(
+        default=None, ge=0, le=1, description="largest share of entities in both whose decision may differ"
+    )
+    max_shift: float | None = Field(
+        default=None, ge=0, le=1, description="largest distance (Kolmogorov-Smirnov) between the two distributions"
+    )
+    on_breach: Literal["block", "ask"] = Field(
+        description="refuse the release, or hold it and ask for approval in the Airflow UI"
+    )
+    ids_recur: bool = Field(
+        default=True,
+        description="entities come back on later days; if not, a loss is told by counts, and a flip not at all",
+    )
+    min_segment: int = Field(default=100, ge=1, description="live entities below which a segment is not judged")
+    answer_within: timedelta = Field(
+        default=timedelta(hours=12), description="time for an approval; after it the release is turned down"
+    )
+    approvers: tuple[str, ...] = Field(
+        default=(), description="Airflow users who may approve; empty: all who may write"
+    )
+
+
+class Retention(Declaration):
+    """How long what nothing needs any more is kept; `nightjar retain` removes the rest.
+
+    What a release in Redis, a pin, a model that served or a coming night needs is kept whatever this says.
+    """
+
+    nights: int = Field(default=60, ge=1, description="newest released partitions that keep all they were made of")
+    deliveries: timedelta = Field(default=timedelta(days=90), description="age of deliveries that newer ones replaced")
+    runs: timedelta = Field(default=timedelta(days=180), description="age of run records")
+    data_docs: int = Field(default=60, ge=1, description="newest partitions that keep their page of Data Docs")
+    logs: timedelta = Field(default=timedelta(days=30), description="age of log files under NIGHTJAR_HOME")
+
+
 class Job(Declaration):
     """One scoring use case: what goes in, what it means, who answers for it and what is too much."""
 
@@ -123,6 +206,15 @@ class Job(Declaration):
     decimals: int = Field(default=6, ge=0, le=9, description="digits after the point that a prediction keeps")
     max_age: timedelta | None = Field(default=None, description="age of the live generation that readers call stale")
     upstream: DottedPath | None = Field(default=None, description="demo data: class that makes this job's deliveries")
+    priors: Priors | None = Field(
+        default=None, description="for entities that are not in the population; none for no prior"
+    )
+    decision_threshold: float | None = Field(default=None, description="prediction from which applications act on it")
+    segments: tuple[str, ...] = Field(default=(), description="population columns by which releases are compared")
+    release_gate: ReleaseGate | None = Field(
+        default=None, description="what a release is held against before it is live"
+    )
+    retention: Retention = Field(default=Retention(), description="how long what nothing needs any more is kept")
 
     @model_validator(mode="after")
     def _check_sources(self) -> Job:
@@ -140,6 +232,15 @@ class Job(Declaration):
         reported = self.source(self.label.source)
         if reported.role is not Role.EVENTS or reported.key != self.population.key:
             raise ValueError(f"the label's source must be events with the key {self.population.key}: one row an entity")
+        return self
+
+    @model_validator(mode="after")
+    def _check_gate(self) -> Job:
+        gate = self.release_gate
+        if gate is not None and gate.max_flipped is not None and self.decision_threshold is None:
+            raise ValueError("release_gate.max_flipped needs a decision_threshold: nothing is decided without one")
+        if gate is not None and (gate.max_lost, gate.max_flipped, gate.max_shift) == (None, None, None):
+            raise ValueError("release_gate holds no limit: give one, or declare no gate")
         return self
 
     @property

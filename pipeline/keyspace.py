@@ -9,10 +9,10 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.digests import canonical_json
 from pipeline.errors import BadInputError, DamagedError
@@ -22,9 +22,14 @@ ENTRIES_PER_BUCKET = 64
 MAX_ENTITY_ID_BYTES = 64
 MAX_PREDICTION_BYTES = 64
 MAX_TOKEN = 2**53 - 1
+ERASED = ""
+"""Field of a bucket whose last entity was erased, so that the bucket is there still; no entity id is empty."""
 
 # Below this mean the chance that some bucket stays empty by accident is no longer negligible (exp(-48) is 1e-21).
 _ENOUGH_ENTRIES_A_BUCKET = 48
+
+Basis = Literal["as_corrected", "as_known_then"]
+"""What a run worked on: today's deliveries and champion, or those that the night itself had, which is never live."""
 
 _GENERATION = re.compile(r"(?P<token>[1-9][0-9]{0,15})-[0-9a-f]{4}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -60,7 +65,7 @@ def states_key(job: str) -> str:
 
 
 def partitions_key(job: str) -> str:
-    """Hash: partition to its newest verified generation that is still kept."""
+    """Hash: partition to its newest generation that was published and is still kept."""
     return _control_key(job, "partitions")
 
 
@@ -79,9 +84,29 @@ def ended_key(job: str) -> str:
     return _control_key(job, "ended")
 
 
+def released_key(job: str) -> str:
+    """Hash, for publishers: generation to the token that it was last made live or kept with; ``''`` to a rollback's."""
+    return _control_key(job, "released")
+
+
+def rejected_key(job: str) -> str:
+    """Hash, for publishers: digest of the inputs of what was rolled back to who did so, why and when, as JSON."""
+    return _control_key(job, "rejected")
+
+
+def pins_key(job: str) -> str:
+    """Hash, for publishers: generation that must be kept to who wants it, why and since when, as JSON."""
+    return _control_key(job, "pins")
+
+
 def bucket_key(job: str, generation: str, bucket: int) -> str:
     """Hash: entity id to prediction."""
     return f"nightjar:{job}:{generation}:{bucket}"
+
+
+def prior_key(job: str, generation: str) -> str:
+    """Hash: segment to the prediction for entities that are not in the population; the field '' for all segments."""
+    return f"nightjar:{job}:{generation}:prior"
 
 
 def generation_name(token: int, suffix: str) -> str:
@@ -156,7 +181,7 @@ def check_entity_id(entity_id: str) -> None:
 
 @dataclass(frozen=True)
 class Header:
-    """What readers are told about a generation; written once and never changed.
+    """What readers are told about a generation; written once, and changed only in ``rows``, by an erasure.
 
     Attributes:
         contract: version of the Redis contract.
@@ -169,6 +194,11 @@ class Header:
         published_at: when the generation was sealed.
         max_age_seconds: age beyond which readers call the predictions stale; None for no limit.
         manifest: digest of the release manifest.
+        inputs: digest of what the predictions were made of; empty if that is not known.
+        basis: whether they were made from what is known today, or only from what that night knew.
+        priors: entries of the generation's hash of priors; 0 if it has none.
+        prior_segment: column whose values are the segments of the priors; None if there is but the global one.
+        caveats: what readers are to be told, such as that somebody accepted a bad delivery.
     """
 
     job: str
@@ -184,6 +214,11 @@ class Header:
     max_age_seconds: int | None
     manifest: str
     contract: int = CONTRACT
+    inputs: str = ""
+    basis: Basis = "as_corrected"
+    priors: int = 0
+    prior_segment: str | None = None
+    caveats: tuple[str, ...] = ()
 
     @property
     def token(self) -> int:
@@ -192,7 +227,7 @@ class Header:
 
     def to_json_object(self) -> dict[str, Any]:
         """As a JSON object; times are RFC 3339 in UTC."""
-        values = asdict(self) | {"columns": list(self.columns)}
+        values = asdict(self) | {"columns": list(self.columns), "caveats": list(self.caveats)}
         return {name: _format_time(value) if isinstance(value, datetime) else value for name, value in values.items()}
 
     def to_json(self) -> str:
@@ -201,7 +236,7 @@ class Header:
 
     @classmethod
     def from_json(cls, text: str) -> Header:
-        """Read a header; fields that this version does not know are ignored.
+        """Read a header; fields that this version does not know are ignored, and later ones may be missing.
 
         Raises:
             DamagedError: it is no header of this version of the contract.
@@ -227,16 +262,20 @@ class Header:
 
     @classmethod
     def _from_parts(cls, parts: Mapping[str, Any]) -> Header:
-        values = {field.name: parts[field.name] for field in fields(cls)}
+        values = {
+            field.name: parts[field.name] if field.default is MISSING else parts.get(field.name, field.default)
+            for field in fields(cls)
+        }
         header = cls(
             **values
             | {
                 "cutoff": datetime.fromisoformat(values["cutoff"]),
                 "published_at": datetime.fromisoformat(values["published_at"]),
                 "columns": tuple(values["columns"]),
+                "caveats": tuple(values["caveats"]),
             }
         )
-        if token_of(header.generation) is None or header.buckets < 1 or header.rows < 1:
+        if token_of(header.generation) is None or header.buckets < 1 or header.rows < 0:
             raise ValueError(f"generation {header.generation!r}, {header.buckets} buckets, {header.rows} rows")
         return header
 
@@ -244,10 +283,3 @@ class Header:
 def _format_time(moment: datetime) -> str:
     """RFC 3339 in UTC, such as ``2013-04-02T08:00:00Z``."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def describe_address(connection: Mapping[str, Any]) -> str:
-    """Where a Redis connection leads, for messages: never with its password."""
-    if "path" in connection:
-        return f"unix socket {connection['path']}"
-    return f"{connection.get('host', 'localhost')}:{connection.get('port', 6379)}, database {connection.get('db', 0)}"

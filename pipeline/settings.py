@@ -21,11 +21,20 @@ class Settings(BaseModel):
     home: Path = Field(description="folder of everything local: embedded services, the default lake, logs")
     lake: str = Field(description="root of the lake, a path or an fsspec URL")
     redis_url: SecretStr = Field(description="Redis that serves predictions; the publisher's user")
+    redis_reader_url: SecretStr = Field(
+        default=SecretStr(""), description="the same; the reader's user; empty for none"
+    )
+    redis_janitor_url: SecretStr = Field(
+        default=SecretStr(""), description="the same; the janitor's user; empty for none"
+    )
     embedded_redis: bool = Field(default=True, description="no Redis was named, so local services bring their own")
     jobs: tuple[str, ...] = Field(description="dotted paths of modules that declare jobs outside pipeline.jobs")
     mlflow_uri: SecretStr = Field(description="MLflow tracking server or store; empty for none")
     parallel: str = Field(description="joblib backend for shards: 'processes', 'processes:N' or 'inline'")
     alert_webhook: SecretStr = Field(description="URL that failures are posted to, beside the log; empty for none")
+    signing_keys: tuple[SecretStr, ...] = Field(
+        default=(), description="keys of models: the first signs, a model signed by any is accepted; empty for none"
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -33,17 +42,33 @@ class Settings(BaseModel):
         home = Path(environment.get("NIGHTJAR_HOME") or ".nightjar").absolute()
         embedded_redis = not environment.get("NIGHTJAR_REDIS_URL")
         given = {name: value for name, value in environment.items() if value}
-        environment = {**_read_service_addresses(home), **given}
+        # A Redis that was named has users of its own, not those of the embedded one.
+        addresses = _read_service_addresses(home)
+        found = {name: url for name, url in addresses.items() if embedded_redis or "_REDIS_" not in name}
+        environment = {**_read_signing_key(home), **found, **given}
         return cls(
             home=home,
             lake=environment.get("NIGHTJAR_LAKE") or str(home / "lake"),
             redis_url=SecretStr(environment.get("NIGHTJAR_REDIS_URL") or "redis://127.0.0.1:6379/0"),
+            redis_reader_url=SecretStr(environment.get("NIGHTJAR_REDIS_READER_URL", "")),
+            redis_janitor_url=SecretStr(environment.get("NIGHTJAR_REDIS_JANITOR_URL", "")),
             embedded_redis=embedded_redis,
-            jobs=tuple(name for name in environment.get("NIGHTJAR_JOBS", "").replace(",", " ").split() if name),
+            jobs=_split(environment.get("NIGHTJAR_JOBS", "")),
             mlflow_uri=SecretStr(environment.get("NIGHTJAR_MLFLOW_URI", "")),
             parallel=environment.get("NIGHTJAR_PARALLEL") or "processes",
             alert_webhook=SecretStr(environment.get("NIGHTJAR_ALERT_WEBHOOK", "")),
+            signing_keys=tuple(map(SecretStr, _split(environment.get("NIGHTJAR_SIGNING_KEY", "")))),
         )
+
+    @property
+    def url_for_reading(self) -> str:
+        """Redis for who only reads: with the reader's user where one is named."""
+        return self.redis_reader_url.get_secret_value() or self.redis_url.get_secret_value()
+
+    @property
+    def url_for_cleaning(self) -> str:
+        """Redis for who removes what was superseded: with the janitor's user where one is named."""
+        return self.redis_janitor_url.get_secret_value() or self.redis_url.get_secret_value()
 
     def to_environment(self) -> dict[str, str]:
         """The variables from which :meth:`from_environment` makes these settings again, secrets included."""
@@ -51,16 +76,37 @@ class Settings(BaseModel):
             "NIGHTJAR_HOME": str(self.home),
             "NIGHTJAR_LAKE": self.lake,
             "NIGHTJAR_REDIS_URL": self.redis_url.get_secret_value(),
+            "NIGHTJAR_REDIS_READER_URL": self.redis_reader_url.get_secret_value(),
+            "NIGHTJAR_REDIS_JANITOR_URL": self.redis_janitor_url.get_secret_value(),
             "NIGHTJAR_JOBS": " ".join(self.jobs),
             "NIGHTJAR_MLFLOW_URI": self.mlflow_uri.get_secret_value(),
             "NIGHTJAR_PARALLEL": self.parallel,
             "NIGHTJAR_ALERT_WEBHOOK": self.alert_webhook.get_secret_value(),
+            "NIGHTJAR_SIGNING_KEY": " ".join(key.get_secret_value() for key in self.signing_keys),
         }
 
 
 def service_addresses_path(home: Path) -> Path:
     """File in which the embedded services say where they are, as variables, for as long as they run."""
     return home / "services" / "environment.json"
+
+
+def credentials_path(home: Path) -> Path:
+    """File of the passwords and keys of the embedded services; it stays when they end."""
+    return home / "services" / "credentials.json"
+
+
+def _read_signing_key(home: Path) -> dict[str, str]:
+    """The key that the embedded services of this home sign models with, so that commands accept those models."""
+    try:
+        credentials: dict[str, str] = json.loads(credentials_path(home).read_text())
+    except FileNotFoundError:
+        return {}
+    return {"NIGHTJAR_SIGNING_KEY": credentials.get("signing_key", "")}
+
+
+def _split(names: str) -> tuple[str, ...]:
+    return tuple(names.replace(",", " ").split())
 
 
 def _read_service_addresses(home: Path) -> dict[str, str]:

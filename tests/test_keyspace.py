@@ -35,12 +35,24 @@ HEADER = Header(
 def test_control_keys_share_a_slot_and_data_keys_spread() -> None:
     control = [
         getattr(keyspace, f"{name}_key")("parcels")
-        for name in ("live", "headers", "states", "partitions", "token", "loads", "ended")
+        for name in (
+            "live",
+            "headers",
+            "states",
+            "partitions",
+            "token",
+            "loads",
+            "ended",
+            "released",
+            "rejected",
+            "pins",
+        )
     ]
     assert all(key.startswith("nightjar:{parcels}:") for key in control)
     assert len(set(control)) == len(control)
     assert keyspace.live_key("parcels") == "nightjar:{parcels}:live"
     assert keyspace.bucket_key("parcels", "42-9f3a", 7) == "nightjar:parcels:42-9f3a:7"
+    assert keyspace.prior_key("parcels", "42-9f3a") == "nightjar:parcels:42-9f3a:prior"
 
 
 def test_buckets_follow_the_crc32_of_zlib() -> None:
@@ -112,7 +124,7 @@ def test_a_generation_is_named_by_its_token_and_a_suffix() -> None:
 
 def test_a_header_survives_the_round_trip() -> None:
     assert Header.from_json(HEADER.to_json()) == HEADER
-    aged = replace(HEADER, max_age_seconds=60, columns=("class", "share"))
+    aged = replace(HEADER, max_age_seconds=60, columns=("class", "share"), caveats=("accepted as it is",))
     assert Header.from_json(aged.to_json()) == aged
 
 
@@ -131,7 +143,18 @@ def test_a_header_is_json_with_exactly_these_fields() -> None:
         "published_at": "2013-04-02T09:30:00Z",
         "max_age_seconds": None,
         "manifest": "ab" * 32,
+        "inputs": "",
+        "basis": "as_corrected",
+        "priors": 0,
+        "prior_segment": None,
+        "caveats": [],
     }
+
+
+def test_a_header_of_before_these_fields_can_still_be_read() -> None:
+    later = ("inputs", "basis", "priors", "prior_segment", "caveats")
+    old = {name: value for name, value in HEADER.to_json_object().items() if name not in later}
+    assert Header.from_json(json.dumps(old)) == HEADER
 
 
 def test_times_in_a_header_are_utc() -> None:
@@ -167,8 +190,3 @@ def test_what_is_no_header_of_this_contract_is_refused(text: str) -> None:
 def test_a_header_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
         HEADER.rows = 2  # type: ignore[misc]
-
-
-def test_addresses_do_not_tell_passwords() -> None:
-    assert keyspace.describe_address({"host": "h", "port": 1, "db": 2, "password": "p"}) == "h:1, database 2"
-    assert keyspace.describe_address({"path": "/s", "password": "p"}) == "unix socket /s"

@@ -8,16 +8,19 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.settings import Settings, service_addresses_path
+from pipeline.settings import Settings, credentials_path, service_addresses_path
 
 EVERYTHING = {
     "NIGHTJAR_HOME": "/home/nightjar",
     "NIGHTJAR_LAKE": "s3://bucket/lake",
     "NIGHTJAR_REDIS_URL": "rediss://publisher:hush@redis:6380/1",
+    "NIGHTJAR_REDIS_READER_URL": "rediss://reader:hush@redis:6380/1",
+    "NIGHTJAR_REDIS_JANITOR_URL": "rediss://janitor:hush@redis:6380/1",
     "NIGHTJAR_JOBS": "a.job b.job",
     "NIGHTJAR_MLFLOW_URI": "https://me:hush@mlflow",
     "NIGHTJAR_PARALLEL": "processes:4",
     "NIGHTJAR_ALERT_WEBHOOK": "https://example.org/hush",
+    "NIGHTJAR_SIGNING_KEY": "hush-new hush-old",
 }
 
 
@@ -70,3 +73,32 @@ def test_embedded_services_say_where_they_are_and_a_variable_wins(tmp_path: Path
     assert found.redis_url.get_secret_value() == "redis://127.0.0.1:7001/0"
     named = Settings.from_environment({**environment, "NIGHTJAR_REDIS_URL": "redis://other/0"})
     assert named.redis_url.get_secret_value() == "redis://other/0"
+
+
+@pytest.mark.parametrize("text", ["new,old", "new old", " new ,\nold "])
+def test_of_several_signing_keys_the_first_signs(text: str) -> None:
+    keys = Settings.from_environment({"NIGHTJAR_SIGNING_KEY": text}).signing_keys
+    assert [key.get_secret_value() for key in keys] == ["new", "old"]
+
+
+def test_models_of_the_embedded_services_are_accepted_after_they_have_ended(tmp_path: Path) -> None:
+    environment = {"NIGHTJAR_HOME": str(tmp_path)}
+    assert Settings.from_environment(environment).signing_keys == ()
+    path = credentials_path(tmp_path)
+    path.parent.mkdir()
+    path.write_text(json.dumps({"signing_key": "generated", "redis_password": "hush"}))
+    (key,) = Settings.from_environment(environment).signing_keys
+    assert key.get_secret_value() == "generated"
+    (named,) = Settings.from_environment({**environment, "NIGHTJAR_SIGNING_KEY": "mine"}).signing_keys
+    assert named.get_secret_value() == "mine"
+
+
+def test_a_redis_that_is_named_is_not_read_with_the_users_of_the_embedded_one(tmp_path: Path) -> None:
+    path = service_addresses_path(tmp_path)
+    path.parent.mkdir()
+    path.write_text(json.dumps({f"NIGHTJAR_REDIS_{role}URL": "redis://own/0" for role in ("", "READER_", "JANITOR_")}))
+    environment = {"NIGHTJAR_HOME": str(tmp_path)}
+    found = Settings.from_environment(environment)
+    assert found.url_for_reading == found.url_for_cleaning == "redis://own/0"
+    named = Settings.from_environment({**environment, "NIGHTJAR_REDIS_URL": "redis://other/0"})
+    assert named.url_for_reading == named.url_for_cleaning == "redis://other/0"

@@ -1,0 +1,1 @@
+"""Programs that put Nightjar under fire and report what happened."""

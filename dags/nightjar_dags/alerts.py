@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import NightjarError, RefusedError
+from pipeline.errors import NightjarError, RefusedError, escape_controls
 from pipeline.job import Owner
 from pipeline.settings import Settings
 from pipeline.stores.alerts import post_alert
@@ -77,7 +77,7 @@ def describe_failure(job: str, owner: Owner, context: Mapping[str, Any]) -> dict
     ]
     facts += [f"{name}={error[name]!r}" for name in ("expected", "found", "next_step") if error[name]]
     return {
-        "text": f"Nightjar: {error['error']}: {error['problem']} ({', '.join(facts)})",
+        "text": escape_controls(f"Nightjar: {error['error']}: {error['problem']} ({', '.join(facts)})"),
         "job": job,
         "partition": partition,
         "dag": instance.dag_id,

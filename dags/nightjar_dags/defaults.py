@@ -5,26 +5,28 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from airflow.sdk import CronDataIntervalTimetable, ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from nightjar_dags.alerts import AlertOfEmptyRun, AlertOwner
+from nightjar_plugin import BackfillByDayTimetable
 from pipeline.errors import (
     BadInputError,
     DamagedError,
     DeclarationError,
+    FaultError,
     NotReadyError,
     RefusedError,
     UnavailableError,
 )
 from pipeline.job import Job
 
-# Midnight ticks: with any other hour a backfill given in days drops its last one.
+# The run of a day starts when the day has ended everywhere west of UTC but for some hours, for which its sensor waits.
 EVERY_NIGHT = "0 0 * * *"
 
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
-            exception=[BadInputError, DeclarationError, NotReadyError, DamagedError, RefusedError],
+            exception=[BadInputError, DeclarationError, NotReadyError, DamagedError, RefusedError, FaultError],
             action=RetryAction.FAIL,
             reason="a retry would find the same",
         ),
@@ -55,7 +57,7 @@ def dag_arguments(job: Job, *, purpose: str, schedule: str, doc_md: str | None) 
         "dag_id": f"{purpose}_{job.name}",
         "description": job.description,
         "doc_md": doc_md,
-        "schedule": CronDataIntervalTimetable(schedule, timezone="UTC"),
+        "schedule": BackfillByDayTimetable(schedule, job.timezone),
         "catchup": False,
         "start_date": _midnight(job.first_partition),
         # Without it, unpausing a DAG whose upstream has ended would run yesterday.

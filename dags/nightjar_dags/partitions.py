@@ -81,6 +81,7 @@ def resolve_training_partition(job: Job, request: Request, now: datetime) -> str
     if asked is None and request.interval_end is not None:
         asked = tasks.newest_closed_partition(job, request.interval_end)
     partition = tasks.resolve_partition(job, asked=asked, data_interval_start=None, now=now, wait=False)
+    _check_backfilled_training(job, request, partition)
     _check_triggered_day(job, request, partition)
     return partition
 
@@ -89,11 +90,24 @@ def _check_backfilled_day(job: Job, request: Request, partition: str) -> None:
     """A backfill that reprocesses takes over a run triggered by hand at the same midnight: its param, its interval."""
     if request.kind != "backfill" or request.logical_day is None or request.logical_day.isoformat() == partition:
         return
-    raise RefusedError(
+    raise _taken_over(job, partition, f"partition {request.logical_day}")
+
+
+def _check_backfilled_training(job: Job, request: Request, partition: str) -> None:
+    """The same of a training, which knows what was closed at the end of the interval that its logical date begins."""
+    if request.kind != "backfill" or request.interval_start is None or request.logical_day is None:
+        return
+    if request.asked is None and request.interval_start.date() == request.logical_day:
+        return
+    raise _taken_over(job, partition, f"what was closed when the schedule was due after {request.logical_day}")
+
+
+def _taken_over(job: Job, partition: str, expected: str) -> RefusedError:
+    return RefusedError(
         "this run of a backfill would work on another day than the backfill was asked for",
         job=job.name,
         partition=partition,
-        expected=f"partition {request.logical_day}",
+        expected=expected,
         found=f"partition {partition}, from the param, or from a run that was first triggered by hand",
         next_step="delete this run and backfill the day again, without the param partition",
     )

@@ -54,7 +54,9 @@ def ingest(job: str, partition: Partition) -> Summary:
     """Read the deliveries, check them against their markers, cast without loss, write shards by entity id."""
     from pipeline import tasks
 
-    return tasks.ingest(*open_job(job), partition, run_name())
+    workspace, declaration = open_job(job)
+    basis = tasks.parse_basis(read_param("basis"), declaration)
+    return tasks.ingest(workspace, declaration, partition, run_name(), basis=basis)
 
 
 @task
@@ -83,10 +85,55 @@ def score(job: str, built: Summary) -> Summary:
 
 @task
 def publish(job: str, scored: Summary) -> Summary:
-    """Load a new generation into Redis, read all of it back, then move the live pointer."""
+    """Load a new generation into Redis, read all of it back, ask the release gate, then move the live pointer."""
     from pipeline import tasks
 
-    return tasks.publish(*open_job(job), scored["partition"], run_name(), scored)
+    return tasks.publish(
+        *open_job(job),
+        scored["partition"],
+        run_name(),
+        scored,
+        dry_run=read_param("dry_run"),
+        release_rejected=read_param("release_rejected"),
+    )
+
+
+@task
+def release_approved(job: str, published: Summary, answer: Summary) -> Summary:
+    """Make live what the release gate held back, now that somebody approved it."""
+    from pipeline import tasks
+
+    return tasks.approve(
+        *open_job(job),
+        published["partition"],
+        run_name(),
+        published,
+        who=answer["who"],
+        why=answer["why"],
+        release_rejected=read_param("release_rejected"),
+    )
+
+
+@task(execution_timeout=SHORT)
+def choose_generation(job: str) -> str:
+    """Decide, once for the run, which generation to return to: a retry must not go back one further."""
+    from pipeline import tasks
+
+    return tasks.choose_rollback(*open_job(job), to=read_param("generation"), with_model=read_param("with_model"))
+
+
+@task(execution_timeout=SHORT)
+def roll_back(job: str, generation: Any) -> Summary:
+    """Make the generation live again and reject what was released after it."""
+    from pipeline import tasks
+
+    return tasks.roll_back(
+        *open_job(job),
+        generation,
+        with_model=read_param("with_model"),
+        who=get_current_context()["dag_run"].triggering_user_name or "somebody with access to Airflow",
+        why=read_param("why"),
+    )
 
 
 @task
@@ -127,6 +174,11 @@ def open_job(name: str) -> tuple[Workspace, Job]:
 
     settings = Settings.from_environment()
     return tasks.open_workspace(settings), load_job(settings, name)
+
+
+def read_param(name: str) -> Any:
+    """What the run's form, backfill or request says for this param."""
+    return get_current_context()["params"][name]
 
 
 def run_name() -> str:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from pipeline.cli import local, reading, working
+from pipeline.cli import generations, keeping, local, reading, releasing, working
 from pipeline.cli.output import print_error
 from pipeline.errors import NightjarError, UnavailableError
 
@@ -22,6 +22,9 @@ application = typer.Typer(
 )
 working.add_commands(application)
 reading.add_commands(application)
+keeping.add_commands(application)
+generations.add_commands(application)
+releasing.add_commands(application)
 local.add_commands(application)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from pipeline.errors import NightjarError
+from pipeline.errors import NightjarError, escape_controls
 
 PLAIN_WIDTH = 160
 """Columns of tables that no terminal shows: wide enough for ids and moments in one piece."""
@@ -26,12 +27,17 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """A table; what is missing is a dash."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=as_text(title, style="table.title"), title_justify="left")
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("-" if cell is None else str(cell) for cell in row))
-    console.print(table, markup=False)
+        table.add_row(*("-" if cell is None else as_text(str(cell)) for cell in row))
+    console.print(table)
+
+
+def as_text(text: str, style: str = "") -> Text:
+    """``text`` as it is: no markup, no emoji, and what would steer the terminal written out."""
+    return Text("\n".join(map(escape_controls, text.split("\n"))), style=style)
 
 
 def print_facts(title: str, facts: Mapping[str, Any]) -> None:
@@ -44,7 +50,7 @@ def print_error(error: NightjarError, *, as_json: bool) -> None:
     if as_json:
         error_console.out(json.dumps(error.to_json(), indent=2, ensure_ascii=False), highlight=False)
     else:
-        error_console.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        error_console.print(as_text(str(error), style="red"), soft_wrap=True)
 
 
 def describe_age(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.options import AsJson, JobName
-from pipeline.cli.output import console, describe_age, print_facts, print_json, print_table
+from pipeline.cli.output import as_text, console, describe_age, print_facts, print_json, print_table
 from pipeline.jobs import load_job, load_jobs
 from pipeline.serving import Reader
 from pipeline.settings import Settings
@@ -33,13 +33,18 @@ def get(
         str | None,
         typer.Option("--partition", metavar="YYYY-MM-DD", help="Read this partition instead of what is live."),
     ] = None,
+    segment: Annotated[
+        str | None,
+        typer.Option("--segment", metavar="SEGMENT", help="Whose prior holds for ids that are not in the population."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read predictions by entity id, as an application would.  Exits with 1 if one of them has none.
+    """Read predictions by entity id, as an application would.  Exits with 1 if one of them has no value.
 
-    Example: `nightjar get flight_delays UA1545-EWR-2013-04-03`
+    Example: `nightjar get flight_delays UA1545-EWR-2013-04-03 --segment UA`
     """
-    answers = _open_reader(job).get_many(ids, partition=partition)
+    segments = None if segment is None else dict.fromkeys(ids, segment)
+    answers = _open_reader(job).get_many(ids, segments=segments, partition=partition)
     if as_json:
         print_json([answer.to_json() for answer in answers.values()])
     else:
@@ -59,6 +64,8 @@ def get(
                 for answer in answers.values()
             ],
         )
+        for caveat in sorted({caveat for answer in answers.values() for caveat in answer.caveats}):
+            console.print(f"caveat: {caveat}", style="yellow", markup=False, soft_wrap=True)
     if not all(answer.found for answer in answers.values()):
         raise typer.Exit(1)
 
@@ -128,9 +135,13 @@ def runs(
         if reasons:
             print_table("quarantined", ("source", "reason", "rows"), reasons)
         for warning in item.get("warnings", []):
-            console.print(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+            console.print(as_text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        for drift in item.get("drifts", []):
+            console.print(as_text(f"drift: {drift}"), soft_wrap=True)
         if "error" in item:
-            print_facts(f"error of {item['stage']}", item["error"])
+            # The differences of columns are in what was found, as a table.
+            error = {name: part for name, part in item["error"].items() if name != "differences"}
+            print_facts(f"error of {item['stage']}", error)
     if found["accounting"]:
         print_facts("accounting", found["accounting"])
 
@@ -219,4 +230,4 @@ def _print_report(report: dict[str, Any]) -> None:
 
 def _open_reader(job: str) -> Reader:
     settings = Settings.from_environment()
-    return Reader(settings.redis_url.get_secret_value(), load_job(settings, job).name)
+    return Reader(settings.url_for_reading, load_job(settings, job).name)

@@ -31,9 +31,19 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Compute every stage again; it must get the same bytes.")
     ] = False,
+    basis: Annotated[
+        str,
+        typer.Option(help="'as corrected', today's deliveries and champion, or 'as known then', those of that night."),
+    ] = "as corrected",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Do everything up to the flip, then abandon the load; nothing is kept.")
+    ] = False,
+    release_rejected: Annotated[
+        bool, typer.Option("--release-rejected", help="Let inputs go live again that a rollback took back.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run a night without Airflow: ingest, validate, build features, score, publish.
+    """Run a night without Airflow: ingest, validate, build features, score, publish, through the release gate.
 
     Example: `nightjar run flight_delays --partition 2013-04-01`
     """
@@ -54,13 +64,15 @@ def run(
             progress.advance(shown)
             return stages[-1]
 
-        ingested = step("ingest", lambda: tasks.ingest(workspace, declared, day, name, force=force))
+        known = tasks.parse_basis(basis, declared)
+        ingested = step("ingest", lambda: tasks.ingest(workspace, declared, day, name, basis=known, force=force))
         validated = step("validate", lambda: tasks.validate(workspace, declared, day, name, ingested, force=force))
         built = step(
             "build_features", lambda: tasks.build_features(workspace, declared, day, name, validated, force=force)
         )
         scored = step("score", lambda: tasks.score(workspace, declared, day, name, built, force=force))
-        published = step("publish", lambda: tasks.publish(workspace, declared, day, name, scored))
+        options = {"dry_run": dry_run, "release_rejected": release_rejected}
+        published = step("publish", lambda: tasks.publish(workspace, declared, day, name, scored, **options))
     if as_json:
         print_json(tasks.read_run(workspace, declared, day, name))
         return
@@ -70,8 +82,14 @@ def run(
         [(stage["stage"], f"{stage['seconds']:.2f}", stage["rows"]) for stage in stages],
     )
     print_facts("accounting", published["accounting"])
-    went = "is live" if published["result"] == "live" else "is kept beside a newer live partition"
-    console.print(f"generation {published['generation']} of model {published['model_version']} {went}", markup=False)
+    generation = published["generation"]
+    went = {
+        "live": "is live",
+        "kept": "is kept, readable by partition, and not live",
+        "held": f"waits: {published['gate']['why']}; nightjar approve {job} {generation} --why TEXT",
+        "dry_run": "was loaded, read back and abandoned: a dry run",
+    }[published["result"]]
+    console.print(f"generation {generation} of model {published['model_version']} {went}", markup=False, soft_wrap=True)
 
 
 def train(
@@ -204,7 +222,8 @@ def _read_table(path: Path, job: Job, partition: str) -> Any:
             job=job.name,
             partition=partition,
             expected="a whole Parquet file",
-            found=str(error),
+            # What Arrow says of a value quotes it.
+            found=str(error) if isinstance(error, OSError) else type(error).__name__,
             next_step="write the file again, then land it",
         ) from error
 

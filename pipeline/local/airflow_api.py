@@ -10,8 +10,8 @@ import httpx
 from pipeline.errors import NightjarError, UnavailableError
 
 UNFINISHED = ("queued", "running")
-BACKFILL_ATTEMPTS = 20
-BACKFILL_PAUSE_SECONDS = 1.0
+LOCKED_ATTEMPTS = 20
+LOCKED_PAUSE_SECONDS = 1.0
 
 
 class AirflowApi:
@@ -51,9 +51,13 @@ class AirflowApi:
         """DAG files that cannot be read: ``filename``, ``stack_trace`` and ``timestamp`` of each."""
         return list(self._send("GET", "/api/v2/importErrors").json()["import_errors"])
 
+    def pause(self, dag: str) -> None:
+        """Let the scheduler neither start nor look at runs of the DAG."""
+        self._set_paused(dag, True)
+
     def unpause(self, dag: str) -> None:
         """Let the DAG's runs start."""
-        self._send("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": False})
+        self._set_paused(dag, False)
 
     def trigger(self, dag: str, conf: dict[str, Any]) -> str:
         """Start a run by hand, with ``conf`` as its params, and return its id."""
@@ -61,7 +65,18 @@ class AirflowApi:
         return str(self._send("POST", f"/api/v2/dags/{dag}/dagRuns", json=body).json()["dag_run_id"])
 
     def create_backfill(self, dag: str, first: str, last: str) -> int:
-        """Run the partitions ``first`` to ``last`` (dates) one after the other, again where they were run before."""
+        """Run the partitions ``first`` to ``last`` (dates) one after the other, again where they were run before.
+
+        The DAG is paused meanwhile: when its database is locked half-way, Airflow deletes the runs that it has made so
+        far, and a scheduler that is looking at one of them ends.
+        """
+        self.pause(dag)
+        try:
+            return self._try_to_create_backfill(dag, first, last)
+        finally:
+            self.unpause(dag)
+
+    def _try_to_create_backfill(self, dag: str, first: str, last: str) -> int:
         body = {
             "dag_id": dag,
             "from_date": f"{first}T00:00:00Z",
@@ -70,17 +85,17 @@ class AirflowApi:
             "run_backwards": False,
             "reprocess_behavior": "completed",
         }
-        # On SQLite this needs a moment in which no other component writes; Airflow answers 503 and asks for patience,
-        # or 409 where what a broken attempt left could not be cancelled yet.
-        for _ in range(BACKFILL_ATTEMPTS):
-            answer = self._send("POST", "/api/v2/backfills", json=body, accept=(200, 201, 409, 503))
+        # On SQLite this needs a moment in which no other component writes; Airflow answers 503 or 500 otherwise, or
+        # 409 where what a broken attempt left could not be cancelled yet.
+        for _ in range(LOCKED_ATTEMPTS):
+            answer = self._send("POST", "/api/v2/backfills", json=body, accept=(200, 201, 409, 500, 503))
             if answer.status_code in {200, 201}:
                 return int(answer.json()["id"])
             self.end_backfills(dag)
-            time.sleep(BACKFILL_PAUSE_SECONDS)
+            time.sleep(LOCKED_PAUSE_SECONDS)
         raise UnavailableError(
             f"Airflow cannot create a backfill of {dag}",
-            expected=f"its database is free in one of {BACKFILL_ATTEMPTS} attempts",
+            expected=f"its database is free in one of {LOCKED_ATTEMPTS} attempts",
             found=answer.text[:500],
             next_step="try again when the machine is less busy",
         )
@@ -143,6 +158,14 @@ class AirflowApi:
                 found=f"{answer.status_code} {answer.text[:500]}",
             )
         return answer
+
+    def _set_paused(self, dag: str, paused: bool) -> None:
+        for _ in range(LOCKED_ATTEMPTS - 1):  # Airflow on SQLite may answer that its database is locked
+            answer = self._send("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": paused}, accept=(200, 500, 503))
+            if answer.status_code == 200:
+                return
+            time.sleep(LOCKED_PAUSE_SECONDS)
+        self._send("PATCH", f"/api/v2/dags/{dag}", json={"is_paused": paused})
 
     def _log_in(self) -> None:
         body = {"username": self._user, "password": self._password}

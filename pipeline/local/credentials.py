@@ -10,45 +10,67 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.redis_users import Role
+
 
 @dataclass(frozen=True)
 class Credentials:
     """What the embedded services share.
 
     Attributes:
-        redis_password: of the embedded Redis's only user.
+        publisher_password: of the embedded Redis's user ``publisher``.
+        reader_password: of its user ``reader``.
+        janitor_password: of its user ``janitor``.
         admin_password: of Airflow's user ``admin``, who may do everything.
         viewer_password: of Airflow's user ``viewer``, who may look.
         jwt_secret: signs the tokens of Airflow's components and users.
         api_secret: signs the sessions of Airflow's UI.
         fernet_key: encrypts connections in Airflow's database; 32 bytes in URL-safe base 64.
+        signing_key: signs models.
     """
 
-    redis_password: str
+    publisher_password: str
+    reader_password: str
+    janitor_password: str
     admin_password: str
     viewer_password: str
     jwt_secret: str
     api_secret: str
     fernet_key: str
+    signing_key: str
+
+    @property
+    def redis_passwords(self) -> dict[Role, str]:
+        """Of the users of the embedded Redis."""
+        return {
+            Role.PUBLISHER: self.publisher_password,
+            Role.READER: self.reader_password,
+            Role.JANITOR: self.janitor_password,
+        }
 
 
 def load_credentials(folder: Path) -> Credentials:
-    """Read the credentials kept in ``folder``, or make them where there are none yet."""
+    """Read the credentials kept in ``folder``, and make those that are not there yet."""
     path = folder / "credentials.json"
-    if not path.exists():
-        write_private(path, asdict(generate_credentials()))
-    return Credentials(**json.loads(path.read_text()))
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    credentials = {name: kept.get(name, fresh) for name, fresh in asdict(generate_credentials()).items()}
+    if credentials != kept:
+        write_private(path, credentials)
+    return Credentials(**credentials)
 
 
 def generate_credentials() -> Credentials:
     """Fresh random credentials."""
     return Credentials(
-        redis_password=secrets.token_urlsafe(24),
+        publisher_password=secrets.token_urlsafe(24),
+        reader_password=secrets.token_urlsafe(24),
+        janitor_password=secrets.token_urlsafe(24),
         admin_password=secrets.token_urlsafe(12),
         viewer_password=secrets.token_urlsafe(12),
         jwt_secret=secrets.token_urlsafe(48),
         api_secret=secrets.token_urlsafe(48),
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        signing_key=secrets.token_hex(32),
     )
 
 

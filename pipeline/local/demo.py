@@ -166,7 +166,8 @@ def _print_directions(console: Console, services: LocalServices) -> None:
         f"  a backfill by hand: Dags, {NIGHTLY}, Trigger, Backfill; from {NIGHTS[0].replace('-', '/')} to 2013/04/04,\n"
         "  Reprocess Behavior 'All Runs' to do again what was done before; leave the param partition empty\n"
         "  (Airflow takes up to a minute to call the demo's own backfill completed, and allows no other until then)\n"
-        f"Redis is at {services.settings.redis_url.get_secret_value()}\n"
+        f"Redis is at {services.settings.url_for_reading}\n"
+        "  for applications: that user reads predictions and may do nothing else\n"
         "  .venv/bin/nightjar status, get and the other commands find these services by themselves in this folder\n"
         "`make down` stops them.",
         highlight=False,

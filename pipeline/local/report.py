@@ -14,6 +14,7 @@ from rich.table import Table
 from pipeline import keyspace, tasks
 from pipeline.errors import DamagedError
 from pipeline.job import Job
+from pipeline.redis_url import open_client
 from pipeline.serving import Reader
 from pipeline.tasks import Workspace
 
@@ -32,8 +33,8 @@ def gather_report(workspace: Workspace, job: Job, partitions: Sequence[str]) -> 
         {**tasks.read_run(workspace, job, partition), "grade": tasks.grade(workspace, job, partition)}
         for partition in partitions
     ]
-    url = workspace.settings.redis_url.get_secret_value()
-    with redis.Redis.from_url(url, decode_responses=True) as client, closing(Reader(url, job.name)) as reader:
+    url = workspace.settings.url_for_reading
+    with open_client(url, decode_responses=True) as client, closing(Reader(url, job.name)) as reader:
         live = json.loads(_command(client, "HGET", keyspace.live_key(job.name), "header"))
         samples = list(_read_samples(client, reader, live))
     return {"job": job.name, "nights": nights, "live": live, "samples": samples}
@@ -74,7 +75,7 @@ def print_report(console: Console, report: Mapping[str, Any]) -> None:
 def _read_samples(client: redis.Redis, reader: Reader, live: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     job, generation = live["job"], live["generation"]
     for bucket in range(min(SAMPLES, live["buckets"])):
-        entity_id = min(_command(client, "HKEYS", keyspace.bucket_key(job, generation, bucket)))
+        entity_id = min(_command(client, "HGETALL", keyspace.bucket_key(job, generation, bucket)))
         prediction = reader.get(entity_id)
         look_up = (
             "HGET",

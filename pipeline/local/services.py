@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import redis
 from pydantic import SecretStr
 
 from pipeline.errors import RefusedError, UnavailableError
@@ -25,6 +25,8 @@ from pipeline.local.credentials import Credentials, load_credentials, write_priv
 from pipeline.local.ports import find_free_port
 from pipeline.local.processes import Service, end_marked, end_services, find_marked
 from pipeline.local.redis_server import find_redis_server, start_redis
+from pipeline.redis_url import REDIS_ERRORS, close_client, open_client
+from pipeline.redis_users import Role
 from pipeline.settings import Settings, service_addresses_path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -98,8 +100,9 @@ class LocalServices:
         }
         write_private(folder / "state.json", state)
         addresses = {
-            "NIGHTJAR_REDIS_URL": self.settings.redis_url.get_secret_value(),
-            "NIGHTJAR_MLFLOW_URI": self.settings.mlflow_uri.get_secret_value(),
+            name: value
+            for name, value in self.settings.to_environment().items()
+            if name.startswith("NIGHTJAR_REDIS_") or name == "NIGHTJAR_MLFLOW_URI"
         }
         write_private(service_addresses_path(self.settings.home), addresses)
 
@@ -119,16 +122,21 @@ def start_services(settings: Settings) -> LocalServices:
     stop_services(settings.home)  # what a command that was killed has left behind
     credentials = load_credentials(services_folder(settings.home))
     mlflow_uri = settings.mlflow_uri.get_secret_value() or f"sqlite:///{settings.home}/mlflow.db"
-    redis_url = settings.redis_url.get_secret_value()
     started = []
     if settings.embedded_redis:
         binary = find_redis_server(os.environ.get("PATH", os.defpath))
-        service, redis_url = start_redis(settings.home, binary=binary, password=credentials.redis_password)
+        service, urls = start_redis(settings.home, binary=binary, passwords=credentials.redis_passwords)
+        settings = settings.model_copy(update=_name_redis(urls))
         started.append(service)
     else:
-        _check_redis(redis_url)
+        _check_redis(settings.redis_url.get_secret_value())
     services = LocalServices(
-        settings.model_copy(update={"redis_url": SecretStr(redis_url), "mlflow_uri": SecretStr(mlflow_uri)}),
+        settings.model_copy(
+            update={
+                "mlflow_uri": SecretStr(mlflow_uri),
+                "signing_keys": settings.signing_keys or (SecretStr(credentials.signing_key),),
+            }
+        ),
         credentials,
         airflow_url=f"http://127.0.0.1:{find_free_port()}",
         since=datetime.now(UTC).isoformat(),
@@ -160,6 +168,8 @@ def find_services(settings: Settings) -> LocalServices | None:
     found = settings.model_copy(
         update={
             "redis_url": SecretStr(addresses["NIGHTJAR_REDIS_URL"]),
+            "redis_reader_url": SecretStr(addresses.get("NIGHTJAR_REDIS_READER_URL", "")),
+            "redis_janitor_url": SecretStr(addresses.get("NIGHTJAR_REDIS_JANITOR_URL", "")),
             "mlflow_uri": SecretStr(addresses["NIGHTJAR_MLFLOW_URI"]),
         }
     )
@@ -200,11 +210,20 @@ def _read_json(path: Path) -> Any:
         return None
 
 
+def _name_redis(urls: Mapping[Role, str]) -> dict[str, SecretStr]:
+    """The settings that name the embedded Redis to each of its users."""
+    names = {"redis_url": Role.PUBLISHER, "redis_reader_url": Role.READER, "redis_janitor_url": Role.JANITOR}
+    return {name: SecretStr(urls[role]) for name, role in names.items()}
+
+
 def _check_redis(url: str) -> None:
     try:
-        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+        client = open_client(url, socket_timeout=5, socket_connect_timeout=5)
+        try:
             client.ping()
-    except redis.RedisError as error:
+        finally:
+            close_client(client)
+    except REDIS_ERRORS as error:
         raise UnavailableError(
             "the Redis server that NIGHTJAR_REDIS_URL names does not answer",
             found=str(error),

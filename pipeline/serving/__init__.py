@@ -1,7 +1,17 @@
 """What applications read predictions with.  Needs redis and the standard library, nothing else."""
 
+from pipeline.serving.answers import Prediction
 from pipeline.serving.errors import PartitionNotKept, StoreUnavailable, Unhealthy
 from pipeline.serving.overview import Release, Status
-from pipeline.serving.reader import Prediction, Reader
+from pipeline.serving.reader import AsyncReader, Reader
 
-__all__ = ["PartitionNotKept", "Prediction", "Reader", "Release", "Status", "StoreUnavailable", "Unhealthy"]
+__all__ = [
+    "AsyncReader",
+    "PartitionNotKept",
+    "Prediction",
+    "Reader",
+    "Release",
+    "Status",
+    "StoreUnavailable",
+    "Unhealthy",
+]

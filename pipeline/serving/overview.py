@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline.errors import DamagedError
 from pipeline.keyspace import Header, State, token_of
-from pipeline.serving.connection import Connection
+from pipeline.serving.answers import is_stale
+from pipeline.serving.lookups import Lookups, Steps
 
 
 @dataclass(frozen=True)
@@ -59,46 +59,30 @@ class Status:
         }
 
 
-def is_stale(header: Header, age: timedelta) -> bool:
-    """Whether predictions of this age are older than their job allows."""
-    return header.max_age_seconds is not None and age.total_seconds() > header.max_age_seconds
-
-
-def read_status(connection: Connection, now: datetime) -> Status:
-    """What ``connection``'s job serves at the moment ``now``."""
-    header = connection.read_live()
-    control = connection.read_control()
+def find_status(lookups: Lookups, now: datetime) -> Steps[Status]:
+    """What the job serves at the moment ``now``."""
+    live = yield from lookups.read_live()
+    control = yield from lookups.read_control()
     states = list(control["states"].values())
-    age = now - header.cutoff
+    age = now - live.header.cutoff
     return Status(
-        job=connection.job,
-        header=header,
-        token=int(control["live"].get("token", header.token)),
+        job=lookups.job,
+        header=live.header,
+        token=live.token,
         age=age,
-        stale=is_stale(header, age),
+        stale=is_stale(live.header, age),
         states={state.value: states.count(state.value) for state in State},
     )
 
 
-def list_releases(connection: Connection) -> list[Release]:
-    """Every generation that ``connection``'s job has, newest first."""
-    control = connection.read_control()
+def find_releases(lookups: Lookups) -> Steps[list[Release]]:
+    """Every generation that the job has, newest first."""
+    control = yield from lookups.read_control()
     newest = set(control["partitions"].values())
     names = sorted(
         (name for name in control["states"] if token_of(name) is not None),
         key=lambda name: token_of(name) or 0,
         reverse=True,
     )
-    return [
-        Release(
-            name, State(control["states"][name]), _read_header(connection, control["headers"].get(name)), name in newest
-        )
-        for name in names
-    ]
-
-
-def _read_header(connection: Connection, text: str | None) -> Header | None:
-    try:
-        return Header.from_json(text) if text else None
-    except DamagedError as error:
-        raise connection.unhealthy(error.problem, str(error.expected), str(error.next_step), error.found) from error
+    headers = {name: lookups.parse_header(text) for name, text in control["headers"].items() if name in names}
+    return [Release(name, State(control["states"][name]), headers.get(name), name in newest) for name in names]

@@ -1,62 +1,25 @@
-"""Read predictions by entity id."""
+"""Read predictions by entity id: blocking, or in an event loop."""
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 
 import redis
+import redis.asyncio as async_redis
 
-from pipeline.keyspace import Header, bucket_of, check_entity_id
-from pipeline.serving.connection import Connection
-from pipeline.serving.errors import PartitionNotKept
-from pipeline.serving.overview import Release, Status, is_stale, list_releases, read_status
+from pipeline.keyspace import check_entity_id
+from pipeline.serving.answers import Prediction
+from pipeline.serving.connection import AsyncConnection, Connection
+from pipeline.serving.lookups import Lookups
+from pipeline.serving.overview import Release, Status, find_releases, find_status
 
 _LIVE_SECONDS = 1.0
-_LOOKS = 4
-
-Source = Literal["fresh", "stale", "missing"]
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """The answer for one entity.
-
-    Attributes:
-        value: a number, string or boolean, or a list in the order of ``columns``; None if it is missing.
-        model_version: the model that made it.
-        cutoff: when its partition closed.
-        age: now minus the cutoff.
-        source: ``fresh``; ``stale``, older than the job allows; or ``missing``, not in the generation.
-    """
-
-    entity_id: str
-    value: Any
-    source: Source
-    model_version: str
-    partition: str
-    generation: str
-    cutoff: datetime
-    age: timedelta
-    columns: tuple[str, ...]
-
-    @property
-    def found(self) -> bool:
-        """Whether the entity has a prediction."""
-        return self.source != "missing"
-
-    def to_json(self) -> dict[str, Any]:
-        """As a JSON object; times in RFC 3339, the age in seconds."""
-        return vars(self) | {
-            "cutoff": self.cutoff.astimezone(UTC).isoformat(),
-            "age": self.age.total_seconds(),
-            "columns": list(self.columns),
-            "found": self.found,
-        }
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Reader:
@@ -65,7 +28,8 @@ class Reader:
     All answers of a call come from one generation.  The reader may be shared by threads.
 
     Args:
-        url_or_client: Redis' URL, or a client that the application already has.
+        url_or_client: Redis' URL (one server, a cluster or sentinels, see :mod:`pipeline.redis_url`), or a client that
+            the application already has.
         job: name of the job.
         clock: tells the time, with its zone.
         live_seconds: how long the live generation may be kept before it is looked up again; at most 1.
@@ -77,44 +41,53 @@ class Reader:
         url_or_client: str | redis.Redis,
         job: str,
         *,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = _now,
         live_seconds: float = _LIVE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = Connection(url_or_client, job)
         self._clock = clock
-        self._live_seconds = min(live_seconds, _LIVE_SECONDS)
-        self._monotonic = monotonic
-        self._kept: tuple[float, Header] | None = None
+        self._lookups = Lookups(
+            job,
+            address=self._connection.describe,
+            clock=clock,
+            live_seconds=min(live_seconds, _LIVE_SECONDS),
+            monotonic=monotonic,
+        )
 
     def close(self) -> None:
         """Close the connection, unless it came from the application."""
         self._connection.close()
 
-    def get(self, entity_id: str, *, partition: str | None = None) -> Prediction:
+    def get(self, entity_id: str, *, segment: str | None = None, partition: str | None = None) -> Prediction:
         """The prediction of one entity; see :meth:`get_many`."""
-        return self.get_many([entity_id], partition=partition)[entity_id]
+        segments = None if segment is None else {entity_id: segment}
+        return self.get_many([entity_id], segments=segments, partition=partition)[entity_id]
 
-    def get_many(self, entity_ids: Iterable[str], *, partition: str | None = None) -> dict[str, Prediction]:
-        """Predictions by entity id, in the order asked for; an entity without one gets ``source="missing"``.
+    def get_many(
+        self,
+        entity_ids: Iterable[str],
+        *,
+        segments: Mapping[str, str] | None = None,
+        partition: str | None = None,
+    ) -> dict[str, Prediction]:
+        """Predictions by entity id, in the order asked for.
+
+        An entity that is not in the population gets the prior of its segment, or the global one (``source="prior"``);
+        where the job has no priors, ``source="missing"``.
 
         Args:
+            segments: by entity id, its value of the column that ``header.prior_segment`` names, as far as it is known.
             partition: read this partition's newest generation instead of the live one.
 
         Raises:
             BadInputError: an id cannot be an entity id.
             StoreUnavailable: Redis does not answer.
-            Unhealthy: Redis lost something that a reader needs.
+            Unhealthy: Redis lost something that a reader needs, or went back in time.
             PartitionNotKept: there is no generation of ``partition``.
         """
-        ids = list(dict.fromkeys(entity_ids))
-        for entity_id in ids:
-            check_entity_id(entity_id)
-        header = self._find_header(partition, fresh=False)
-        texts = self._look(header, ids)
-        if texts is None or None in texts.values():
-            header, texts = self._look_again(partition, ids)
-        return {entity_id: self._answer(header, entity_id, text) for entity_id, text in texts.items()}
+        ids = _check_ids(entity_ids)
+        return self._connection.run(self._lookups.find_predictions(ids, segments or {}, partition))
 
     def status(self) -> Status:
         """What is live, and how old it is.
@@ -122,7 +95,7 @@ class Reader:
         Raises:
             StoreUnavailable, Unhealthy: see :meth:`get_many`.
         """
-        return read_status(self._connection, self._clock())
+        return self._connection.run(find_status(self._lookups, self._clock()))
 
     def releases(self) -> list[Release]:
         """Every generation that the store knows, newest first.
@@ -130,74 +103,62 @@ class Reader:
         Raises:
             StoreUnavailable, Unhealthy: see :meth:`get_many`.
         """
-        return list_releases(self._connection)
+        return self._connection.run(find_releases(self._lookups))
 
-    def _look_again(self, partition: str | None, ids: list[str]) -> tuple[Header, dict[str, str | None]]:
-        """Look with a fresh header: a miss that remains is one, a missing bucket that remains is damage."""
-        for _ in range(_LOOKS):
-            header = self._find_header(partition, fresh=True)
-            texts = self._look(header, ids)
-            if texts is not None:
-                return header, texts
-            if self._find_header(partition, fresh=True).generation == header.generation:
-                raise self._connection.unhealthy(
-                    "a bucket is gone",
-                    f"{header.buckets} buckets of {header.generation}",
-                    "publish the partition again",
-                )
-        raise self._connection.unhealthy(
-            "generations come and go faster than they can be read", "one that stays", "look for publishers in a loop"
+
+class AsyncReader:
+    """A :class:`Reader` whose methods are awaited; it belongs to one event loop and may be shared by its tasks."""
+
+    def __init__(
+        self,
+        url_or_client: str | async_redis.Redis,
+        job: str,
+        *,
+        clock: Callable[[], datetime] = _now,
+        live_seconds: float = _LIVE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = AsyncConnection(url_or_client, job)
+        self._clock = clock
+        self._lookups = Lookups(
+            job,
+            address=self._connection.describe,
+            clock=clock,
+            live_seconds=min(live_seconds, _LIVE_SECONDS),
+            monotonic=monotonic,
         )
 
-    def _find_header(self, partition: str | None, *, fresh: bool) -> Header:
-        if partition is not None:
-            header = self._connection.read_partition(partition)
-            if header is None:
-                raise PartitionNotKept(
-                    "no generation of this partition is kept",
-                    job=self._connection.job,
-                    partition=partition,
-                    expected="a partition that was published and is still kept",
-                    next_step="see `nightjar releases`, or run the partition again",
-                )
-            return header
-        now, kept = self._monotonic(), self._kept
-        if not fresh and kept is not None and now - kept[0] < self._live_seconds:
-            return kept[1]
-        header = self._connection.read_live()
-        self._kept = (now, header)
-        return header
+    async def close(self) -> None:
+        """See :meth:`Reader.close`."""
+        await self._connection.close()
 
-    def _look(self, header: Header, ids: list[str]) -> dict[str, str | None] | None:
-        """JSON text by entity id, None for a miss; None altogether if a bucket is missing."""
-        wanted: dict[int, list[str]] = {}
-        for entity_id in ids:
-            wanted.setdefault(bucket_of(entity_id, header.buckets), []).append(entity_id)
-        found: dict[str, str | None] = {}
-        for bucket, texts in self._connection.read_entries(header, wanted).items():
-            if texts is None:
-                return None
-            found.update(zip(wanted[bucket], texts, strict=True))
-        return {entity_id: found[entity_id] for entity_id in ids}
+    async def get(self, entity_id: str, *, segment: str | None = None, partition: str | None = None) -> Prediction:
+        """See :meth:`Reader.get`."""
+        segments = None if segment is None else {entity_id: segment}
+        return (await self.get_many([entity_id], segments=segments, partition=partition))[entity_id]
 
-    def _answer(self, header: Header, entity_id: str, text: str | None) -> Prediction:
-        age = self._clock() - header.cutoff
-        return Prediction(
-            entity_id=entity_id,
-            value=None if text is None else self._parse(header, text),
-            source="missing" if text is None else "stale" if is_stale(header, age) else "fresh",
-            model_version=header.model_version,
-            partition=header.partition,
-            generation=header.generation,
-            cutoff=header.cutoff,
-            age=age,
-            columns=header.columns,
-        )
+    async def get_many(
+        self,
+        entity_ids: Iterable[str],
+        *,
+        segments: Mapping[str, str] | None = None,
+        partition: str | None = None,
+    ) -> dict[str, Prediction]:
+        """See :meth:`Reader.get_many`."""
+        ids = _check_ids(entity_ids)
+        return await self._connection.run(self._lookups.find_predictions(ids, segments or {}, partition))
 
-    def _parse(self, header: Header, text: str) -> Any:
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise self._connection.unhealthy(
-                "a prediction is no JSON", f"JSON in {header.generation}", "publish the partition again", str(error)
-            ) from error
+    async def status(self) -> Status:
+        """See :meth:`Reader.status`."""
+        return await self._connection.run(find_status(self._lookups, self._clock()))
+
+    async def releases(self) -> list[Release]:
+        """See :meth:`Reader.releases`."""
+        return await self._connection.run(find_releases(self._lookups))
+
+
+def _check_ids(entity_ids: Iterable[str]) -> list[str]:
+    ids = list(dict.fromkeys(entity_ids))
+    for entity_id in ids:
+        check_entity_id(entity_id)
+    return ids

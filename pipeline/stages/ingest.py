@@ -1,6 +1,7 @@
 """Ingest: from upstream's tables to the columns of the contract, in shards.
 
-Only the contract's columns are taken, and a column is cast only where every value survives the way back.
+Only the contract's columns are taken, and a column is cast only where every value survives the way back and the
+source's policy allows it.
 """
 
 from __future__ import annotations
@@ -13,57 +14,54 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.contracts import POSITION
+from pipeline.job import SchemaPolicy
 from pipeline.sharding import shards_of
+from pipeline.stages.schema_changes import (
+    LOSSY,
+    Difference,
+    are_of_one_kind,
+    compare_schemas,
+    describe_differences,
+    plain_type,
+)
 
 
-class SchemaMismatch(Exception):  # noqa: N818 - caught and told as a BadInputError by the task, which knows the names
+class SchemaMismatch(Exception):  # noqa: N818 - caught and told as an error by the task, which knows the names
     """The delivered columns cannot be read as the contract's."""
 
-    def __init__(self, expected: Sequence[str], found: Sequence[str]) -> None:
-        super().__init__(f"expected {'; '.join(expected)}; found {'; '.join(found)}")
-        self.expected = list(expected)
-        self.found = list(found)
+    def __init__(self, differences: Sequence[Difference]) -> None:
+        super().__init__(describe_differences(differences))
+        self.differences = tuple(differences)
 
 
-def check_columns(found: pa.Schema, expected: pa.Schema) -> None:
-    """Refuse a file in which a column of the contract is missing or has a type that cannot be read as the contract's.
-
-    Columns that the contract does not name are ignored.
+def check_columns(found: pa.Schema, expected: pa.Schema, policy: SchemaPolicy) -> list[Difference]:
+    """The differences between a file's columns and the contract's that the policy lets pass.
 
     Raises:
-        SchemaMismatch: with one entry a column.
+        SchemaMismatch: a column is missing or not of a type that may be cast, or a new one is refused; with every
+            difference.
     """
-    wanted, seen = [], []
-    unknown = sorted(set(found.names) - set(expected.names))
-    for field in expected:
-        if field.name not in found.names:
-            wanted.append(f"column {field.name} ({field.type})")
-            seen.append(f"no {field.name}" + (f", but the unknown {', '.join(unknown)}" if unknown else ""))
-        elif not _may_cast(found.field(field.name).type, field.type):
-            wanted.append(f"column {field.name} ({field.type})")
-            seen.append(f"{field.name} ({found.field(field.name).type})")
-    if wanted:
-        raise SchemaMismatch(wanted, seen)
+    differences = compare_schemas(found, expected, policy)
+    if any(difference.is_refused for difference in differences):
+        raise SchemaMismatch(differences)
+    return differences
 
 
 def cast_columns(table: pa.Table, expected: pa.Schema) -> pa.Table:
     """The expected columns of ``table``, in order, cast without loss.
 
     Raises:
-        SchemaMismatch: a value does not survive the cast.
+        SchemaMismatch: values do not survive the cast; with every such column.
     """
-    columns = []
+    columns, lossy = [], []
     for field in expected:
-        column = table[field.name]
-        try:
-            cast = column.cast(field.type, safe=True)
-        except pa.ArrowInvalid as error:
-            raise SchemaMismatch([f"column {field.name} ({field.type})"], [f"{column.type}: {error}"]) from error
-        if _may_round(column.type, field.type) and not _survives(column, cast):
-            raise SchemaMismatch(
-                [f"column {field.name} ({field.type})"], [f"{column.type} with values that {field.type} cannot hold"]
-            )
+        cast = _cast_without_loss(table[field.name], field.type)
+        if cast is None:
+            found = str(table[field.name].type)
+            lossy.append(Difference(field.name, str(field.type), found, LOSSY, is_refused=True))
         columns.append(cast)
+    if lossy:
+        raise SchemaMismatch(lossy)
     return pa.table(columns, schema=expected)
 
 
@@ -85,27 +83,24 @@ def split_shards(table: pa.Table, key: Sequence[str], shards: int) -> Iterator[t
             yield shard, table.take(pa.array(order[start:end]))
 
 
-def _may_cast(found: pa.DataType, expected: pa.DataType) -> bool:
-    """Whether the types are of one kind, so that a cast can only lose what :func:`cast_columns` notices."""
+def _cast_without_loss(column: pa.ChunkedArray, expected: pa.DataType) -> pa.ChunkedArray | None:
+    """``column`` as ``expected``; None if a value would not be the same."""
+    found = plain_type(column.type)
+    try:
+        plain = column.cast(found)
+        cast = plain.cast(expected, safe=True)
+        if _may_change(found, expected) and not _survives(plain, cast):
+            return None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    return cast
+
+
+def _may_change(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Whether a cast that Arrow calls safe may still change values: to floats, and from one kind to another."""
     if found == expected or pa.types.is_null(found):
-        return True
-    if pa.types.is_dictionary(found):
-        return _may_cast(found.value_type, expected)
-    if pa.types.is_timestamp(found) and pa.types.is_timestamp(expected):
-        return (found.tz is None) == (expected.tz is None)
-    return any(is_kind(found) and is_kind(expected) for is_kind in (_is_number, _is_text))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _may_round(found: pa.DataType, expected: pa.DataType) -> bool:
-    return bool(_is_number(found) and pa.types.is_floating(expected) and found != expected)
+        return False
+    return bool(pa.types.is_floating(expected) or not are_of_one_kind(found, expected))
 
 
 def _survives(column: pa.ChunkedArray, cast: pa.ChunkedArray) -> bool:

@@ -29,6 +29,9 @@ SAMPLE_ROWS = 200_000
 _RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 0}
 """Counts and aggregates; no list of unexpected values, which would carry rows into logs and docs."""
 
+_EXTREMES = frozenset({"expect_column_max_to_be_between", "expect_column_min_to_be_between"})
+"""What they observe is no aggregate but the value of one row."""
+
 _COUNTS = ("element_count", "missing_count", "unexpected_count", "unexpected_percent")
 _ERROR_CLASS = re.compile(r"^([A-Za-z_][\w.]*(?:Error|Exception))\b", re.MULTILINE)
 
@@ -41,13 +44,14 @@ class BatchVerdict:
         success: whether nothing blocks.
         blocking: failures that stop the run, in words.  An expectation that could not be evaluated is among them,
             whatever its severity, and so is a batch of which fewer rows were seen than planned.
-        warnings: failures that are reported.
+        warnings: failures that say that there seems to be a fault in the data.
         planned, evaluated: expectations of the suite, and those that came to a result.
         rows: valid rows of the partition.
         rows_planned, rows_seen: rows that expectations over the batch were to see, and that Great Expectations counted.
         sampled: whether those were a sample.
         results: a JSON object an expectation: over (``batch`` or ``profile``), expectation, column, severity, success,
             observed, expected, note.  No value of a row is among them.
+        drifts: failures that say that the world is not as it was.
     """
 
     success: bool
@@ -60,6 +64,7 @@ class BatchVerdict:
     rows_seen: int
     sampled: bool
     results: tuple[dict[str, Any], ...]
+    drifts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object from which :meth:`from_json` makes an equal verdict."""
@@ -67,13 +72,14 @@ class BatchVerdict:
             **asdict(self),
             "blocking": list(self.blocking),
             "warnings": list(self.warnings),
+            "drifts": list(self.drifts),
             "results": list(self.results),
         }
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> BatchVerdict:
         """The verdict that ``value`` was made from."""
-        lists = {name: tuple(value[name]) for name in ("blocking", "warnings", "results")}
+        lists = {name: tuple(value[name]) for name in ("blocking", "warnings", "drifts", "results")}
         return cls(**{**value, **lists})
 
 
@@ -110,16 +116,16 @@ def judge_batch(
     results = over_batch + over_profile
     evaluated = sum(result["evaluated"] for result in results)
     rows_planned = min(rows, SAMPLE_ROWS) if suite.batch else 0
-    blocking: list[str] = []
-    warnings: list[str] = []
+    failures: dict[str, list[str]] = {severity: [] for severity in SEVERITIES}
+    blocking, warnings, drifts = failures.values()
     if evaluated < len(results):
         blocking.append(f"only {evaluated} of {len(results)} expectations could be evaluated")
     if rows_seen < rows_planned:
         blocking.append(f"only {rows_seen} of the {rows_planned} rows planned were seen")
     for result in results:
         if not result["success"]:
-            blocks = result["severity"] == SEVERITIES[0] or not result["evaluated"]
-            (blocking if blocks else warnings).append(_describe_failure(result))
+            severity = result["severity"] if result["evaluated"] else SEVERITIES[0]
+            failures[severity].append(_describe_failure(result))
     return BatchVerdict(
         not blocking,
         tuple(blocking),
@@ -131,6 +137,7 @@ def judge_batch(
         rows_seen,
         sampled=rows > SAMPLE_ROWS,
         results=tuple(results),
+        drifts=tuple(drifts),
     )
 
 
@@ -183,6 +190,9 @@ def _read_result(over: str, expectation: Any, found: Any, frame: pd.DataFrame) -
     raised = _error_classes(found.exception_info)
     if raised:
         return {**result, "evaluated": False, "success": False, "note": f"it raised {', '.join(raised)}"}
+    if over == "batch" and result["expectation"] in _EXTREMES:
+        note = None if found.success else "the extreme is a value of a row, which is not told"
+        return {**result, "evaluated": True, "success": bool(found.success), "note": note}
     observed = _observed(found.result)
     if over == "profile" and column is not None:
         value = float(frame[column].iloc[0])

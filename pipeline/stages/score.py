@@ -10,6 +10,7 @@ import pandas as pd
 
 from pipeline.errors import BadInputError, RefusedError
 from pipeline.job import Job
+from pipeline.predicting import predict_outcomes, round_scores
 from pipeline.stages.matrix import take_matrix
 
 
@@ -62,11 +63,6 @@ def score_rows(
     return pd.Series(scores, index=features.index, name="prediction", dtype="float64")
 
 
-def round_scores(scores: np.ndarray, decimals: int) -> np.ndarray:
-    """Scores rounded half to even; a negative zero becomes zero, so that equal scores have equal text."""
-    return np.asarray(np.round(np.asarray(scores, dtype="float64"), decimals) + 0.0)
-
-
 def _check_features(
     model: FittedModel, features: pd.DataFrame, job: Job, feature_set_digest: str, partition: str | None
 ) -> None:
@@ -92,13 +88,10 @@ def _check_features(
 
 
 def _predict(model: FittedModel, matrix: pd.DataFrame, job: Job, partition: str | None) -> np.ndarray:
-    if job.task == "regression":
-        return np.asarray(model.estimator.predict(matrix))
-    classes = list(model.estimator.classes_)
-    if classes != [0, 1]:
+    if job.task == "binary" and (classes := list(model.estimator.classes_)) != [0, 1]:
         problem = f"model {model.version} is no model of a binary task"
         raise _refused(problem, "the classes 0 and 1", f"the classes {classes}", job, partition)
-    return np.asarray(model.estimator.predict_proba(matrix)[:, 1])
+    return predict_outcomes(model.estimator, matrix, job.task)
 
 
 def _check_scores(model: FittedModel, scores: np.ndarray, job: Job, partition: str | None) -> None:

@@ -46,7 +46,8 @@ class DataDocs:
         Args:
             sources: by source name, an object with ``received``, ``quarantined``, ``reasons`` (rows per reason) and
                 ``verdict`` (a batch verdict as JSON, or None for a source that was not judged), and, for a source that
-                was refused, ``refused`` (why).
+                was refused, ``refused`` (why), or ``accepted`` (by whom), and ``schema`` (the differences between its
+                columns and the contract's) where there are any.
 
         Returns:
             The page's path in the lake.
@@ -58,18 +59,26 @@ class DataDocs:
         self._lake.replace(path, page)
         self._lake.replace(f"{self._folder}/nights/{partition}.json", canonical_json(night).encode())
         self._prune(partition)
+        self.write_index()
+        return path
+
+    def write_index(self) -> None:
+        """List the nights that have a page."""
         nights = [self._lake.read_json(f"{self._folder}/nights/{name}.json") for name in reversed(self.nights())]
         self._lake.replace(self.index, _render("data_docs_index.html", job=self._job, nights=nights))
-        return path
 
     def nights(self) -> list[str]:
         """Partitions that have a page, oldest first."""
         names = map(PurePosixPath, self._lake.list(f"{self._folder}/nights"))
         return [name.stem for name in names if name.suffix == ".json"]
 
+    def superseded(self) -> list[str]:
+        """Partitions beyond the newest that are kept, oldest first."""
+        return self.nights()[: -self._keep]
+
     def _prune(self, written: str) -> None:
         """Remove all but the newest nights, and never the one just written: a person is about to read it."""
-        for partition in self.nights()[: -self._keep]:
+        for partition in self.superseded():
             if partition != written:
                 for suffix in ("json", "html"):
                     self._lake.remove(f"{self._folder}/nights/{partition}.{suffix}")
@@ -92,6 +101,8 @@ def _summarise(partition: str, sources: Mapping[str, Mapping[str, Any]]) -> dict
 
 def _outcome(source: Mapping[str, Any]) -> str:
     verdict = source["verdict"]
+    if source.get("accepted") is not None:
+        return "warned"
     if source.get("refused") is not None or (verdict is not None and not verdict["success"]):
         return "failed"
     return "warned" if verdict is not None and verdict["warnings"] else "passed"
@@ -116,7 +127,10 @@ def _render_results(name: str, results: Sequence[Mapping[str, Any]]) -> Markup:
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaPageView
 
-    escaped = [{**result, "expected": _escape_column(result["expected"])} for result in results]
+    escaped = [
+        {**result, "expected": _escape_column(result["expected"]), "observed": _escape_texts(result["observed"])}
+        for result in results
+    ]
     document = ValidationResultsPageRenderer(run_info_at_end=True).render(rebuild_results(name, escaped))
     sections = document.to_json_dict()["sections"][1:-1]
     html = DefaultJinjaPageView().env.from_string(_SECTIONS).render(sections=sections)
@@ -124,8 +138,13 @@ def _render_results(name: str, results: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _escape_column(expected: Mapping[str, Any]) -> dict[str, Any]:
-    """The renderers escape everything but the name of the column, which they use as a heading."""
+    """The renderers escape what was expected but for the name of the column, which they use as a heading."""
     return {name: str(escape(value)) if name == "column" else value for name, value in expected.items()}
+
+
+def _escape_texts(observed: Mapping[str, Any]) -> dict[str, Any]:
+    """Nor do they escape what was observed, where a verdict holds numbers; a page does not rely on that."""
+    return {name: str(escape(value)) if isinstance(value, str) else value for name, value in observed.items()}
 
 
 def _render(template: str, **values: Any) -> bytes:

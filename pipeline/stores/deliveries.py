@@ -2,14 +2,17 @@
 
     upstream/<source>/partition=<D>/delivery=<digest>/part-0000.parquet …  and  _delivery.json, put last
 
-A delivery is immutable.  It exists when its marker does; the marker holds the row count, the size and the digest of
-every file.  ``docs/deliveries.md`` describes the format for upstream systems that land by themselves.
+A delivery is immutable, but for the entities that are erased from it (:mod:`pipeline.stores.redactions`).  It exists
+when its marker does; the marker holds the row count, the size and the digest of every file.  ``docs/deliveries.md``
+describes the format for upstream systems that land by themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -19,8 +22,10 @@ from pipeline.digests import digest_bytes, digest_json, digest_stream
 from pipeline.errors import BadInputError
 from pipeline.stores.lake import Lake
 from pipeline.stores.parquet import encode_parquet
+from pipeline.stores.redactions import Redacted, read_redactions, redact_files
 
 MARKER = "_delivery.json"
+_PARTITION_FOLDER = re.compile(r"partition=[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class DeliveredFile(BaseModel):
@@ -35,7 +40,12 @@ class DeliveredFile(BaseModel):
 
 
 class Delivery(BaseModel):
-    """One landing of a source's partition, as its marker describes it."""
+    """One landing of a source's partition, as its marker describes it; what was erased since is not in it any more.
+
+    Attributes:
+        rows, files: those that are there now.
+        redaction: digest of what is there in the place of files that an erasure rewrote; None if none was.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -45,6 +55,7 @@ class Delivery(BaseModel):
     landed_at: AwareDatetime
     rows: int = Field(ge=0)
     files: tuple[DeliveredFile, ...]
+    redaction: str | None = Field(default=None, exclude=True)
 
     @property
     def folder(self) -> str:
@@ -61,11 +72,22 @@ def _partition_folder(source: str, partition: str) -> str:
     return f"upstream/{source}/partition={partition}"
 
 
-class Deliveries:
-    """The deliveries of all sources."""
+def name_delivery(folder: str) -> tuple[str, str, str]:
+    """Source, partition and digest of the delivery in this folder."""
+    _, source, partition, delivery = PurePosixPath(folder).parts
+    return source, partition.removeprefix("partition="), delivery.removeprefix("delivery=")
 
-    def __init__(self, lake: Lake) -> None:
+
+class Deliveries:
+    """The deliveries of all sources.
+
+    Args:
+        known_by: deliveries that landed after this moment are not found; by name they are.
+    """
+
+    def __init__(self, lake: Lake, known_by: datetime | None = None) -> None:
         self._lake = lake
+        self._known_by = known_by
         self._known: dict[tuple[str, str, str], Delivery] = {}
 
     def land(
@@ -123,18 +145,41 @@ class Deliveries:
         return None
 
     def partitions(self, source: str) -> list[str]:
-        """Partitions that something was landed in, in order."""
-        return [name.removeprefix("partition=") for name in self._lake.list(f"upstream/{source}")]
+        """Partitions that something was landed in, in order; folders of other names are nobody's."""
+        return [
+            name.removeprefix("partition=")
+            for name in self._lake.list(f"upstream/{source}")
+            if _PARTITION_FOLDER.fullmatch(name)
+        ]
 
     def all_of(self, source: str, partition: str) -> list[Delivery]:
         """Every delivery of this partition, in order of digest; folders without a marker never landed."""
         folder = _partition_folder(source, partition)
         digests = [name.removeprefix("delivery=") for name in self._lake.list(folder)]
-        return [
+        landed = [
             self._read(source, partition, digest)
             for digest in digests
             if (source, partition, digest) in self._known or self._lake.exists(f"{folder}/delivery={digest}/{MARKER}")
         ]
+        return [delivery for delivery in landed if self._known_by is None or delivery.landed_at <= self._known_by]
+
+    def redact(self, delivery: Delivery, redacted: Mapping[str, Redacted]) -> Delivery:
+        """Put files in the place of those of a delivery; its name stays.
+
+        Args:
+            redacted: by the name that a file has now.
+        """
+        names = {file.name: name for name, file in read_redactions(self._lake, delivery.folder).items()}
+        redact_files(self._lake, delivery.folder, {names.get(name, name): file for name, file in redacted.items()})
+        self._known.pop((delivery.source, delivery.partition, delivery.digest), None)
+        return self._read(delivery.source, delivery.partition, delivery.digest)
+
+    def remove(self, source: str, partition: str, digest: str) -> None:
+        """Remove a delivery: its marker first, so that it has never landed if this breaks."""
+        folder = f"{_partition_folder(source, partition)}/delivery={digest}"
+        self._lake.remove(f"{folder}/{MARKER}")
+        self._lake.remove(folder)
+        self._known.pop((source, partition, digest), None)
 
     def verify(self, delivery: Delivery, job: str) -> None:
         """Read every file once and compare its size and digest with the marker's, in constant memory.
@@ -158,14 +203,26 @@ class Deliveries:
         """A delivery by name; its marker never changes, so it is read once."""
         name = (source, partition, digest)
         if name not in self._known:
-            self._known[name] = self._read_marker(source, partition, digest)
+            self._known[name] = self._apply_redactions(self._read_marker(source, partition, digest))
         return self._known[name]
+
+    def _apply_redactions(self, landed: Delivery) -> Delivery:
+        redactions = read_redactions(self._lake, landed.folder)
+        if not redactions:
+            return landed
+        files = tuple(
+            DeliveredFile(name=now.name, rows=now.rows, bytes=now.bytes, sha256=now.sha256) if now is not None else file
+            for file, now in ((file, redactions.get(file.name)) for file in landed.files)
+        )
+        digest = digest_json({name: file.sha256 for name, file in redactions.items()})
+        rows = sum(file.rows for file in files)
+        return landed.model_copy(update={"files": files, "rows": rows, "redaction": digest})
 
     def _read_marker(self, source: str, partition: str, digest: str) -> Delivery:
         path = f"{_partition_folder(source, partition)}/delivery={digest}/{MARKER}"
         content: Any = self._lake.read_json(path)
         try:
-            delivery = Delivery.model_validate(content)
+            delivery = Delivery.model_validate(content).model_copy(update={"redaction": None})
         except ValidationError as error:
             raise BadInputError(
                 f"the marker of a delivery of {source} cannot be read",

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -17,6 +21,21 @@ from fsspec.implementations.local import LocalFileSystem
 
 from pipeline.digests import canonical_json
 from pipeline.errors import DamagedError
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of the lake.
+
+    Attributes:
+        path: relative to the lake's root.
+        bytes: its size.
+        modified: when it was written.
+    """
+
+    path: str
+    bytes: int
+    modified: datetime
 
 
 class Lake:
@@ -34,6 +53,22 @@ class Lake:
     def url(self, path: str) -> str:
         """Where ``path`` is, for people and other programs."""
         return cast("str", self._files.unstrip_protocol(self._full(path)))
+
+    def disk_usage(self) -> tuple[int, int] | None:
+        """Total and free bytes of the disk; None for an object store, whose end is not known."""
+        if not self._local:
+            return None
+        Path(self._root).mkdir(parents=True, exist_ok=True)
+        usage = shutil.disk_usage(self._root)
+        return usage.total, usage.free
+
+    def size(self, path: str) -> int:
+        """Bytes of a file.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        return int(self._files.size(self._full(path)))
 
     def open(self, path: str) -> BinaryIO:
         """Open ``path`` for reading.
@@ -65,6 +100,28 @@ class Lake:
             return []
         names = (PurePosixPath(entry).name for entry in entries)
         return sorted(name for name in names if not name.startswith("."))
+
+    def walk(self, folder: str) -> Iterator[StoredFile]:
+        """Every file below ``folder``, unfinished ones too, in order of path; none if there is no such folder."""
+        self._files.invalidate_cache()
+        try:
+            found: dict[str, dict[str, Any]] = self._files.find(self._full(folder), detail=True)
+        except FileNotFoundError:
+            return
+        for path, facts in sorted(found.items()):
+            if facts["type"] == "file":
+                inside = PurePosixPath(path).relative_to(self._root)
+                yield StoredFile(str(inside), facts["size"] or 0, self._read_time(path, facts))
+
+    def _read_time(self, path: str, facts: dict[str, Any]) -> datetime:
+        """When a file was written: file systems call it by different names."""
+        written = next((facts[name] for name in ("mtime", "LastModified", "updated", "created") if name in facts), None)
+        if isinstance(written, int | float):
+            return datetime.fromtimestamp(written, UTC)
+        if isinstance(written, datetime):
+            return written if written.tzinfo is not None else written.replace(tzinfo=UTC)
+        modified: datetime = self._files.modified(path)
+        return modified
 
     def put_if_absent(self, path: str, content: bytes) -> bool:
         """Create ``path`` with ``content``, whole; False if it was there already, which is then left as it is."""

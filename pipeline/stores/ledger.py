@@ -27,12 +27,19 @@ def _now() -> datetime:
 
 
 class Ledger:
-    """The model ledger of one job."""
+    """The model ledger of one job.
 
-    def __init__(self, lake: Lake, job: str, clock: Callable[[], datetime] = _now) -> None:
+    Args:
+        known_by: who was champion is told by the events up to this moment; nothing can be written then.
+    """
+
+    def __init__(
+        self, lake: Lake, job: str, clock: Callable[[], datetime] = _now, known_by: datetime | None = None
+    ) -> None:
         self._lake = lake
         self._job = job
         self._clock = clock
+        self._known_by = known_by
         self._folder = f"jobs/{job}/models"
 
     def events(self) -> list[Event]:
@@ -45,7 +52,10 @@ class Ledger:
         expected = [_event_name(number) for number in range(1, len(names) + 1)]
         if names != expected:
             raise self._damaged("an event is missing", f"{', '.join(expected)}", f"{', '.join(names)}")
-        return [self._read(number, name) for number, name in enumerate(names, start=1)]
+        events = [self._read(number, name) for number, name in enumerate(names, start=1)]
+        if self._known_by is None:
+            return events
+        return [event for event in events if datetime.fromisoformat(event.at) <= self._known_by]
 
     def versions(self) -> list[ModelVersion]:
         """Every registered model, oldest first."""

@@ -27,16 +27,22 @@ def digest_estimator_code(estimator: Any, own: str = "pipeline") -> dict[str, st
     Raises:
         DeclarationError: some of its code is in the program that was started, which another program cannot import.
     """
-    recorder = _Recorder()
-    recorder.dump(estimator)
-    if "__main__" in recorder.modules:
+    modules = list_modules(estimator)
+    if "__main__" in modules:
         raise DeclarationError(
             "the model's code cannot be found again",
             expected="classes and functions in modules that can be imported",
             found="some that are defined in the program that was started, __main__",
             next_step="move them into a module, and name that in the job's declaration",
         )
-    return {module: digest_module(module) for module in sorted(recorder.modules) if _is_project(module, own)}
+    return {module: digest_module(module) for module in sorted(modules) if _is_project(module, own)}
+
+
+def list_modules(estimator: Any) -> set[str]:
+    """Every module whose classes or functions a pickle of ``estimator`` names, base classes included."""
+    recorder = _Recorder()
+    recorder.dump(estimator)
+    return recorder.modules
 
 
 def digest_module(module: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 COMPRESSION = "zstd"
+ROWS_AT_ONCE = 65_536
 
 
 def encode_parquet(table: pa.Table) -> bytes:
@@ -13,6 +16,23 @@ def encode_parquet(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(None), sink, compression=COMPRESSION, write_page_checksum=True)
     return bytes(sink.getvalue())
+
+
+def rewrite_parquet(content: bytes, change: Callable[[pa.Table], pa.Table]) -> tuple[bytes, int]:
+    """A Parquet file whose rows went through ``change``, some at a time; and how many are left.
+
+    Raises:
+        OSError, pa.ArrowException: it is no whole Parquet file.
+    """
+    sink, rows = pa.BufferOutputStream(), 0
+    source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
+    schema = change(source.schema_arrow.remove_metadata().empty_table()).schema
+    with pq.ParquetWriter(sink, schema, compression=COMPRESSION, write_page_checksum=True) as writer:
+        for batch in source.iter_batches(ROWS_AT_ONCE):
+            changed = change(pa.Table.from_batches([batch]).replace_schema_metadata(None))
+            writer.write_table(changed, row_group_size=ROWS_AT_ONCE)
+            rows += changed.num_rows
+    return bytes(sink.getvalue()), rows
 
 
 def decode_parquet(content: bytes, columns: list[str] | None = None) -> pa.Table:

@@ -4,6 +4,10 @@
 
 An output exists when its manifest does, and never changes; files that no manifest names were never written.  Two
 writers of the same output arrive at the same bytes, so neither has to know of the other.
+
+What is erased is taken out of its files all the same (:mod:`pipeline.stores.redactions`): the manifest goes on saying
+what was made, and the record beside it says what is left.  What is made of the rows that are left has other inputs,
+hence another place.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from pipeline.digests import canonical_json, digest_bytes, digest_json
 from pipeline.errors import DamagedError
 from pipeline.stores.lake import Lake
 from pipeline.stores.parquet import decode_parquet, encode_parquet
+from pipeline.stores.redactions import Redacted, RedactedFile, Redactions, read_redactions, redact_files
 
 MANIFEST = "manifest.json"
 
@@ -86,6 +91,7 @@ class StageOutputs:
         self._lake = lake
         self._job = job
         self._loaded: dict[tuple[str, str], Output] = {}
+        self._redactions: dict[tuple[str, str], Redactions] = {}
 
     def find(self, stage: str, inputs: Mapping[str, Any]) -> Output | None:
         """The output made from exactly these inputs; None if nobody has made it yet."""
@@ -164,12 +170,14 @@ class StageOutputs:
         Raises:
             DamagedError: the file is gone or is not what the manifest says.
         """
-        file = output.files[label]
+        file = self._file_of(output, label)
         path = f"{self._folder(output.stage, output.address)}/{file.name}"
         try:
             content = self._lake.read_bytes(path)
             found = digest_bytes(content)
         except FileNotFoundError:
+            if self._reread_redactions(output):
+                return self.read_bytes(output, label)
             found = "no such file"
         if found != file.sha256:
             raise DamagedError(
@@ -184,6 +192,47 @@ class StageOutputs:
     def read_all(self, output: Output, role: str, columns: list[str] | None = None) -> pa.Table:
         """All shards with this role, one after the other."""
         return pa.concat_tables([self.read(output, label, columns) for label in output.shards(role)])
+
+    def remove(self, stage: str, address: str) -> None:
+        """Remove an output: its manifest first, so that it was never made if this breaks."""
+        self._lake.remove(f"{self._folder(stage, address)}/{MANIFEST}")
+        self._lake.remove(self._folder(stage, address))
+        self._loaded.pop((stage, address), None)
+
+    def redact(self, output: Output, redacted: Mapping[str, Redacted]) -> None:
+        """Put files in the place of those with these labels; the output keeps its place and its manifest."""
+        folder = self._folder(output.stage, output.address)
+        redact_files(self._lake, folder, {output.files[label].name: file for label, file in redacted.items()})
+        self._reread_redactions(output)
+
+    def labels(self, output: Output) -> dict[str, str]:
+        """The labels of an output's files by the names that they have now."""
+        return {self._file_of(output, label).name: label for label in output.files}
+
+    def is_redacted(self, output: Output) -> bool:
+        """Whether something was erased from it since it was made."""
+        self._reread_redactions(output)
+        return bool(self._redactions_of(output))
+
+    def count_rows(self, output: Output, role: str) -> int:
+        """Rows with this role that are there now: those that were made, but for what was erased since."""
+        return sum(self._file_of(output, label).rows for label in output.shards(role))
+
+    def _file_of(self, output: Output, label: str) -> OutputFile | RedactedFile:
+        file = output.files[label]
+        return self._redactions_of(output).get(file.name, file)
+
+    def _redactions_of(self, output: Output) -> Redactions:
+        if (output.stage, output.address) not in self._redactions:
+            self._reread_redactions(output)
+        return self._redactions[output.stage, output.address]
+
+    def _reread_redactions(self, output: Output) -> bool:
+        """Look for redactions again; returns whether there are others than before."""
+        name = (output.stage, output.address)
+        before = self._redactions.get(name, {})
+        self._redactions[name] = read_redactions(self._lake, self._folder(*name))
+        return self._redactions[name] != before
 
     def _folder(self, stage: str, address: str) -> str:
         return f"stages/{self._job}/{stage}/{address}"

@@ -1,15 +1,17 @@
-"""Accept a delivery: ingested, validated, judged, and found fit to work with."""
+"""Accept a delivery: ingested, validated, judged, and found fit to work with, or answered for by a named person."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from pipeline.errors import BadInputError
 from pipeline.job import Job, Source
+from pipeline.stores.acceptances import Acceptance
 from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output
-from pipeline.tasks.judging import check_judgement, check_rows, find_judgement, judge_delivery
+from pipeline.tasks.judging import check_judgement, find_judgement, judge_delivery
 from pipeline.tasks.partitions import require_delivery
-from pipeline.tasks.validating import find_validated, validate_delivery
+from pipeline.tasks.validating import check_rows, find_validated, validate_delivery
 from pipeline.tasks.workspace import Workspace
 
 
@@ -20,11 +22,13 @@ class Validated:
     Attributes:
         rows: output with valid and quarantined rows and their profile.
         judgement: output with the verdict on the batch; None for a source without a suite.
+        acceptance: who took it as it is, where it would have been refused.
     """
 
     delivery: Delivery
     rows: Output
     judgement: Output | None
+    acceptance: Acceptance | None = None
 
 
 def validate_source(workspace: Workspace, job: Job, source: Source, partition: str) -> Validated:
@@ -37,11 +41,10 @@ def validate_source(workspace: Workspace, job: Job, source: Source, partition: s
         BadInputError: the delivery was refused; what it held is in the quarantine.
     """
     delivery = require_delivery(workspace, job, source, partition)
-    name = (job.name, source.name, delivery.digest)
+    name = (job.name, source.name, f"{delivery.digest}+{delivery.redaction}")
     validated = workspace.accepted.get(name)
     if validated is None:
-        validated = examine_delivery(workspace, job, source, delivery)
-        check_accepted(job, source, validated)
+        validated = check_accepted(workspace, job, source, examine_delivery(workspace, job, source, delivery))
         workspace.accepted[name] = validated
     return validated
 
@@ -66,12 +69,49 @@ def is_examined(workspace: Workspace, job: Job, source: Source, delivery: Delive
     return source.suite is None or find_judgement(workspace, job, source, delivery, rows) is not None
 
 
-def check_accepted(job: Job, source: Source, validated: Validated) -> None:
-    """Refuse what was examined if too many rows were, or if the batch broke its suite.
+def check_accepted(workspace: Workspace, job: Job, source: Source, validated: Validated) -> Validated:
+    """Refuse what was examined if too many rows were, or if the batch broke its suite, and nobody answers for it.
+
+    Returns:
+        The same, with the acceptance that it owes its passing to, if it does.
 
     Raises:
         BadInputError: naming reasons and counts, never values.
     """
-    check_rows(job, source, validated.delivery.partition, validated.rows)
+    problems = find_problems(job, source, validated)
+    if not problems:
+        return validated
+    delivery = validated.delivery
+    acceptance = workspace.acceptances(job).find(source.name, delivery.partition, delivery.digest)
+    if acceptance is None:
+        raise _offer_acceptance(problems[0], job, source, delivery) from problems[0]
+    return replace(validated, acceptance=acceptance)
+
+
+def find_problems(job: Job, source: Source, validated: Validated) -> list[BadInputError]:
+    """Every reason to refuse what was examined: its rows, then its batch."""
+    problems = []
+    partition = validated.delivery.partition
+    try:
+        check_rows(job, source, partition, validated.rows)
+    except BadInputError as error:
+        problems.append(error)
     if validated.judgement is not None:
-        check_judgement(job, source, validated.delivery.partition, validated.judgement)
+        try:
+            check_judgement(job, source, partition, validated.judgement)
+        except BadInputError as error:
+            problems.append(error)
+    return problems
+
+
+def _offer_acceptance(error: BadInputError, job: Job, source: Source, delivery: Delivery) -> BadInputError:
+    """The same refusal, which also tells that a person may take the delivery as it is."""
+    return BadInputError(
+        error.problem,
+        job=error.job,
+        partition=error.partition,
+        expected=error.expected,
+        found=error.found,
+        next_step=f"{error.next_step}; or answer for it as it is: nightjar accept {job.name} {source.name} "
+        f"--partition {delivery.partition} --delivery {delivery.digest[:12]} --who NAME --why TEXT",
+    )

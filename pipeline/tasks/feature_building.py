@@ -5,8 +5,7 @@ Nightly scoring and training both come through :func:`build_partition`, so they 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,22 +14,21 @@ import pyarrow as pa
 
 from features.build import build_features
 from features.declarations import Aggregate, FeatureSet
-from features.tiles import make_tile, merge_tiles, sum_windows
-from pipeline.contracts import POSITION, load_contract
-from pipeline.digests import digest_all, digest_code, digest_json
-from pipeline.errors import BadInputError, DeclarationError, NightjarError
-from pipeline.job import Job, Role, import_attribute
+from pipeline.contracts import load_contract
+from pipeline.digests import digest_code
+from pipeline.errors import DeclarationError, NightjarError, NotReadyError
+from pipeline.job import Job, Role, Source, import_attribute
 from pipeline.stages.matrix import take_matrix
-from pipeline.stages.validate import frame_from_arrow
+from pipeline.stores.acceptances import Acceptance
 from pipeline.stores.stage_outputs import Output, shard_label
 from pipeline.tasks.accepting import Validated, validate_source
-from pipeline.tasks.partitions import trailing_days
+from pipeline.tasks.partitions import find_delivery, trailing_days
+from pipeline.tasks.tiling import TILE_CODE, computing, make_tiles, read_rows, read_shard, sum_aggregate
 from pipeline.tasks.validating import VALID
 from pipeline.tasks.workspace import Workspace, environment_of
 
 STAGE = "build_features"
 ROLE = "features"
-TILE_CODE = ("features.tiles", "features.rows")
 
 
 @dataclass(frozen=True)
@@ -39,13 +37,16 @@ class FeatureInputs:
 
     Attributes:
         dimensions: by source.
-        trailing: by source, the partition's own first, then the days before.
+        trailing: by source, the partition's own first, then the days before; None for one that was never delivered
+            and that a person accepted as missing.
+        acceptances: what people answer for among these deliveries.
     """
 
     partition: str
     population: Output
     dimensions: Mapping[str, Output]
-    trailing: Mapping[str, list[Output]]
+    trailing: Mapping[str, list[Output | None]]
+    acceptances: tuple[Acceptance, ...] = ()
 
 
 def load_feature_set(job: Job) -> FeatureSet:
@@ -133,7 +134,8 @@ def collect_inputs(
     Raises:
         NightjarError: an earlier delivery that a window needs is missing or was refused; the message names it.
     """
-    trailing: dict[str, list[Output]] = {}
+    trailing: dict[str, list[Output | None]] = {}
+    acceptances = [own[source.name].acceptance for source in job.sources]
     for source in job.sources:
         length = feature_set.longest_window(source.name)
         if not length:
@@ -141,15 +143,28 @@ def collect_inputs(
         trailing[source.name] = [own[source.name].rows]
         for day in trailing_days(job, partition, length)[1:]:
             try:
-                trailing[source.name].append(validate_source(workspace, job, source, day).rows)
+                rows, acceptance = _take_trailing(workspace, job, source, day)
             except NightjarError as error:
-                raise _needed_by(error, source.name, day, length, partition) from error
+                raise _needed_by(error, job, source.name, day, length, partition) from error
+            trailing[source.name].append(rows)
+            acceptances.append(acceptance)
     return FeatureInputs(
         partition=partition,
         population=own[job.population.name].rows,
         dimensions={lookup.source: own[lookup.source].rows for lookup in feature_set.lookups},
         trailing=trailing,
+        acceptances=tuple(acceptance for acceptance in acceptances if acceptance is not None),
     )
+
+
+def _take_trailing(workspace: Workspace, job: Job, source: Source, day: str) -> tuple[Output | None, Acceptance | None]:
+    """An earlier delivery, or nothing where a person accepted that there is none; and who answers for it."""
+    if find_delivery(workspace, source, day) is None:
+        missing = workspace.acceptances(job).find(source.name, day, None)
+        if missing is not None:
+            return None, missing
+    validated = validate_source(workspace, job, source, day)
+    return validated.rows, validated.acceptance
 
 
 def build_partition(
@@ -164,9 +179,9 @@ def build_partition(
         "partition": inputs_of.partition,
         "population": inputs_of.population.digest,
         "dimensions": {name: output.digest for name, output in inputs_of.dimensions.items()},
-        "trailing": {name: [output.digest for output in days] for name, days in inputs_of.trailing.items()},
+        "trailing": {name: [output and output.digest for output in days] for name, days in inputs_of.trailing.items()},
         "feature_set": feature_set.digest,
-        "code": digest_code(*TILE_CODE, "features.build", "features.matching", __name__),
+        "code": digest_code(*TILE_CODE, "features.build", "features.matching", "pipeline.tasks.tiling", __name__),
         "environment": environment_of(),
     }
     outputs = workspace.outputs(job)
@@ -174,16 +189,16 @@ def build_partition(
         return found
     if force:
         for days in inputs_of.trailing.values():
-            for rows in days:
-                _make_tiles(workspace, job, feature_set, rows)
+            for rows in filter(None, days):
+                make_tiles(workspace, job, feature_set, rows)
     windows = {
-        aggregate: _sum_aggregate(workspace, job, feature_set, aggregate, inputs_of.trailing[aggregate.source])
+        aggregate: sum_aggregate(workspace, job, feature_set, aggregate, inputs_of.trailing[aggregate.source])
         for aggregate in feature_set.aggregates
     }
     dimensions = {name: read_rows(workspace, job, name, output) for name, output in inputs_of.dimensions.items()}
     files = {}
     for shard, label in enumerate(inputs_of.population.shards(VALID)):
-        population = _read_shard(workspace, job, job.population.name, inputs_of.population, label)
+        population = read_shard(workspace, job, job.population.name, inputs_of.population, label)
         features = _build_shard(job, feature_set, inputs_of.partition, population, dimensions, windows)
         name = shard_label(ROLE, shard)
         table = pa.Table.from_pandas(features, schema=_feature_schema(job, feature_set), preserve_index=False)
@@ -198,50 +213,6 @@ def read_features(workspace: Workspace, job: Job, output: Output, label: str) ->
     return features
 
 
-def _sum_aggregate(
-    workspace: Workspace, job: Job, feature_set: FeatureSet, aggregate: Aggregate, days: list[Output]
-) -> pd.DataFrame:
-    windows = sorted(
-        {window for item in feature_set.trailing if item.aggregate == aggregate for window in item.windows}
-    )
-    tiles = [_tile_of(workspace, job, feature_set, aggregate, rows) for rows in days[: max(windows)]]
-    with _computing(job, aggregate.source):
-        return sum_windows(tiles, aggregate, windows)
-
-
-def _tile_of(
-    workspace: Workspace, job: Job, feature_set: FeatureSet, aggregate: Aggregate, rows: Output
-) -> pd.DataFrame:
-    """The tile of one validated delivery, made if nobody has made it yet."""
-    tile = workspace.tiles.find(aggregate.name, _define(feature_set, aggregate), rows.digest)
-    return _make_tiles(workspace, job, feature_set, rows)[aggregate] if tile is None else tile
-
-
-def _make_tiles(workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output) -> dict[Aggregate, pd.DataFrame]:
-    """All tiles of one validated delivery, whose rows are read once, shard by shard."""
-    source = rows.inputs["source"]
-    parts: dict[Aggregate, list[pd.DataFrame]] = {
-        aggregate: [] for aggregate in feature_set.aggregates if aggregate.source == source
-    }
-    with _computing(job, source):
-        for label in rows.shards(VALID):
-            shard = _read_shard(workspace, job, source, rows, label)
-            for aggregate, tiles in parts.items():
-                tiles.append(make_tile(shard, feature_set, aggregate))
-        merged = {aggregate: merge_tiles(tiles, aggregate) for aggregate, tiles in parts.items()}
-    return {
-        aggregate: workspace.tiles.put(aggregate.name, _define(feature_set, aggregate), rows.digest, tile)
-        for aggregate, tile in merged.items()
-    }
-
-
-def _define(feature_set: FeatureSet, aggregate: Aggregate) -> str:
-    """Digest of what a tile holds and how it is made."""
-    return digest_all(
-        [feature_set.aggregate_digests[aggregate], digest_code(*TILE_CODE), digest_json(environment_of())]
-    )
-
-
 def _build_shard(
     job: Job,
     feature_set: FeatureSet,
@@ -250,25 +221,12 @@ def _build_shard(
     dimensions: Mapping[str, pd.DataFrame],
     windows: Mapping[Aggregate, pd.DataFrame],
 ) -> pd.DataFrame:
-    with _computing(job, job.population.name):
+    with computing(job, job.population.name):
         features = build_features(
             population, feature_set, entity_id=job.entity_id, dimensions=dimensions, windows=windows
         )
     take_matrix(features, job, partition)
     return features.astype({job.entity_id: "str"})
-
-
-def _read_shard(workspace: Workspace, job: Job, source: str, output: Output, label: str) -> pd.DataFrame:
-    """Validated rows in the contract's dtypes."""
-    contract = load_contract(job.source(source))
-    frame = frame_from_arrow(workspace.outputs(job).read(output, label), contract)
-    return frame.drop(columns=POSITION).astype(contract.dtypes)
-
-
-def read_rows(workspace: Workspace, job: Job, source: str, output: Output) -> pd.DataFrame:
-    """All valid rows of a validated delivery, in the contract's dtypes."""
-    shards = [_read_shard(workspace, job, source, output, label) for label in output.shards(VALID)]
-    return pd.concat(shards, ignore_index=True)
 
 
 def _feature_schema(job: Job, feature_set: FeatureSet) -> pa.Schema:
@@ -277,26 +235,16 @@ def _feature_schema(job: Job, feature_set: FeatureSet) -> pa.Schema:
     return pa.schema([pa.field(job.entity_id, pa.string()), *columns])
 
 
-def _needed_by(error: NightjarError, source: str, day: str, length: int, partition: str) -> NightjarError:
+def _needed_by(error: NightjarError, job: Job, source: str, day: str, length: int, partition: str) -> NightjarError:
     parts: dict[str, Any] = error.to_json()
     kind, problem = type(error), parts.pop("problem")
     del parts["error"]
+    if isinstance(error, NotReadyError):
+        parts["next_step"] += (
+            f"; or answer for its absence: nightjar accept {job.name} {source} --partition {day} --missing "
+            "--who NAME --why TEXT"
+        )
     return kind(
         f"{problem} (the features of {partition} need {source} of {day}: their windows reach {length} partitions back)",
         **parts,
     )
-
-
-@contextmanager
-def _computing(job: Job, source: str) -> Iterator[None]:
-    """Turn what the feature set's functions raise about the rows of ``source`` into an error for operators."""
-    try:
-        yield
-    except (KeyError, ValueError) as error:
-        raise BadInputError(
-            f"a feature cannot be computed from the rows of {source}",
-            job=job.name,
-            expected="the columns and values that the feature set names",
-            found=str(error),
-            next_step="correct the feature set, or the contract that let these rows through",
-        ) from error

@@ -6,18 +6,22 @@ import pandas as pd
 
 from pipeline.errors import NotReadyError
 from pipeline.job import Job
+from pipeline.keyspace import State
 from pipeline.stages.evaluate import compute_metrics
+from pipeline.stores.release_log import MADE_LIVE
+from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.labelling import LABEL, find_label_sources, read_labels
-from pipeline.tasks.night import SCORE_STAGE, SCORES
+from pipeline.tasks.manifests import AS_CORRECTED, SCORE_STAGE, read_manifest
 from pipeline.tasks.partitions import newest_closed_partition, parse_partition
-from pipeline.tasks.releasing import read_manifest
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
 
 
 def grade(workspace: Workspace, job: Job, partition: str) -> Summary:
-    """Metrics of the newest release of a partition, over the entities whose outcome is known by now.
+    """Metrics of the newest published release of a partition, over the entities whose outcome is known by now.
+
+    What the gate held back, what was rolled back and what was made for an audit was never served, or not to stay.
 
     The scores are read from the lake by way of the release's manifest: the publisher compared every one of them with
     what Redis held.
@@ -27,15 +31,16 @@ def grade(workspace: Workspace, job: Job, partition: str) -> Summary:
     """
     parse_partition(partition, job)
     generations = workspace.predictions.generations(job.name)
-    sealed = [item for item in generations if item.header is not None and item.header.partition == partition]
-    if not sealed:
+    published = _list_published(workspace, job, partition)
+    kept = [item for item in generations if item.name in published and item.state is not State.REJECTED]
+    if not kept:
         raise NotReadyError(
             "there is no release of this partition to grade",
             job=job.name,
             partition=partition,
             next_step=f"nightjar run {job.name} --partition {partition}",
         )
-    newest = max(sealed, key=lambda item: item.token)
+    newest = max(kept, key=lambda item: item.token)
     manifest = read_manifest(workspace, job, newest.name)
     outputs = workspace.outputs(job)
     scored = outputs.read_all(outputs.load(SCORE_STAGE, manifest["scores"]["address"]), SCORES).to_pandas()
@@ -60,4 +65,16 @@ def grade(workspace: Workspace, job: Job, partition: str) -> Summary:
         "model_version": manifest["model"]["version"],
         "scored": len(scored),
         **metrics,
+    }
+
+
+def _list_published(workspace: Workspace, job: Job, partition: str) -> set[str]:
+    """Generations of a partition that readers were given, as the release log has them."""
+    return {
+        event.generation
+        for event in workspace.release_log(job).events()
+        if event.partition == partition
+        and event.kind in MADE_LIVE | {"kept"}
+        and event.header is not None
+        and event.header["basis"] == AS_CORRECTED
     }

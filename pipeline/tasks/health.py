@@ -8,6 +8,7 @@ from pipeline.contracts import load_contract
 from pipeline.errors import NightjarError
 from pipeline.job import Job, import_attribute
 from pipeline.jobs import load_jobs
+from pipeline.tasks.cold_starts import check_priors
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.parallel import count_processes
 from pipeline.tasks.workspace import Workspace
@@ -28,12 +29,19 @@ def check_health(workspace: Workspace) -> dict[str, Any]:
             "jobs elsewhere": ", ".join(settings.jobs) or None,
             "mlflow": "set" if settings.mlflow_uri.get_secret_value() else "not set",
             "alert webhook": "set" if settings.alert_webhook.get_secret_value() else "not set",
+            "model signing": _describe_keys(len(settings.signing_keys)),
         },
         "lake": _check_lake(workspace, problems),
         "redis": redis_report,
         "jobs": {job.name: _check_job(workspace, job, problems) for job in load_jobs(settings)},
         "problems": problems,
     }
+
+
+def _describe_keys(count: int) -> str:
+    if not count:
+        return "no key: models are held against the ledger alone, which whoever writes to the lake can change"
+    return f"{count} key{'s' if count > 1 else ''} accepted"
 
 
 def _check_lake(workspace: Workspace, problems: list[str]) -> dict[str, Any]:
@@ -52,6 +60,7 @@ def _check_job(workspace: Workspace, job: Job, problems: list[str]) -> str:
     """Import everything that the job names, and say who is champion."""
     try:
         load_feature_set(job)
+        check_priors(job)
         for source in job.sources:
             load_contract(source)
         for path in (job.model, *(source.suite for source in job.sources if source.suite)):
@@ -59,7 +68,9 @@ def _check_job(workspace: Workspace, job: Job, problems: list[str]) -> str:
         champion = workspace.ledger(job).champion(
             job.last_partition.isoformat() if job.last_partition else "9999-12-31"
         )
+        if champion is not None:
+            workspace.models(job).check_signature(champion)
     except NightjarError as error:
         problems.append(str(error))
-        return "declared wrongly, or its ledger is damaged"
+        return "declared wrongly, or its ledger or champion is damaged"
     return f"champion: model {champion.version}" if champion else "no champion yet"

@@ -15,11 +15,12 @@ from pipeline.errors import BadInputError
 from pipeline.job import Job, Source
 from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, take_sample
 from pipeline.stages.profile import profile_table
-from pipeline.stages.validate import check_quarantine_share, frame_from_arrow
+from pipeline.stages.validate import frame_from_arrow
 from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.measuring import References, list_measure_inputs, take_measures, take_references
 from pipeline.tasks.partitions import find_delivery, trailing_days
-from pipeline.tasks.validating import PROFILE_CODE, VALID, find_validated, read_profile, validate_delivery
+from pipeline.tasks.validating import PROFILE_CODE, VALID, check_rows, find_validated, read_profile, validate_delivery
 from pipeline.tasks.workspace import Workspace, environment_of
 
 STAGE = "judge"
@@ -33,7 +34,8 @@ def judge_delivery(
         return None
     outputs = workspace.outputs(job)
     trailing = _take_trailing(job, source, delivery, partial(validate_delivery, workspace, job, source), workspace)
-    inputs = _list_inputs(source, delivery, rows, trailing)
+    references = take_references(workspace, job, source, delivery, partial(validate_delivery, workspace, job))
+    inputs = _list_inputs(source, delivery, rows, trailing, references)
     if not force and (found := outputs.find(STAGE, inputs)) is not None:
         return found
     suite = load_suite(source, len(trailing))
@@ -45,32 +47,19 @@ def judge_delivery(
     table = profile_table(
         read_profile(outputs, rows), [read_profile(outputs, earlier) for earlier in trailing], suite.profile_columns
     )
+    measured, unmeasured = take_measures(workspace, job, source, delivery, rows, references)
+    suite = suite.without(unmeasured)
     valid = rows.facts["received"] - rows.facts["quarantined"]
-    verdict = judge_batch(suite, sample, valid, table, may_be_empty=source.may_be_empty)
-    return outputs.commit(STAGE, inputs, {}, {"suite": suite.digest, "verdict": verdict.to_json()})
+    verdict = judge_batch(suite, sample, valid, table.assign(**measured), may_be_empty=source.may_be_empty)
+    facts = {"suite": suite.digest, "verdict": verdict.to_json(), "unmeasured": unmeasured}
+    return outputs.commit(STAGE, inputs, {}, facts)
 
 
 def find_judgement(workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output) -> Output | None:
     """What :func:`judge_delivery` gives for a source with a suite, if it was done before."""
     trailing = _take_trailing(job, source, delivery, partial(find_validated, workspace, job, source), workspace)
-    return workspace.outputs(job).find(STAGE, _list_inputs(source, delivery, rows, trailing))
-
-
-def check_rows(job: Job, source: Source, partition: str, rows: Output) -> None:
-    """Refuse a delivery of which more rows were quarantined than the source allows.
-
-    Raises:
-        BadInputError: naming the reasons with their counts, never values.
-    """
-    check_quarantine_share(
-        rows.facts["received"],
-        rows.facts["quarantined"],
-        source.max_quarantined,
-        job=job.name,
-        partition=partition,
-        source=source.name,
-        reasons=rows.facts["reasons"],
-    )
+    references = take_references(workspace, job, source, delivery, partial(find_validated, workspace, job))
+    return workspace.outputs(job).find(STAGE, _list_inputs(source, delivery, rows, trailing, references))
 
 
 def check_judgement(job: Job, source: Source, partition: str, judgement: Output) -> None:
@@ -103,13 +92,16 @@ def _take_trailing(
     return trailing
 
 
-def _list_inputs(source: Source, delivery: Delivery, rows: Output, trailing: list[Output]) -> dict[str, Any]:
+def _list_inputs(
+    source: Source, delivery: Delivery, rows: Output, trailing: list[Output], references: References
+) -> dict[str, Any]:
     return {
         "source": source.name,
         "partition": delivery.partition,
         "validated": rows.digest,
         "trailing": [output.digest for output in trailing],
         "suite": [source.suite, digest_declared_code(str(source.suite).partition(":")[0])],
+        "measures": list_measure_inputs(source, references),
         "may_be_empty": source.may_be_empty,
         "code": digest_code(
             "pipeline.contracts", "pipeline.expectations", "pipeline.stages.judge_batch", *PROFILE_CODE, __name__

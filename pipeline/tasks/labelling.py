@@ -12,7 +12,7 @@ from features.rows import compute_columns
 from pipeline.job import Job
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.accepting import validate_source
-from pipeline.tasks.feature_building import read_rows
+from pipeline.tasks.tiling import read_rows
 from pipeline.tasks.workspace import Workspace
 
 LABEL = "label"

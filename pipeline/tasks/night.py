@@ -12,12 +12,18 @@ from datetime import date
 import pyarrow as pa
 
 from pipeline.digests import digest_code
-from pipeline.errors import BadInputError
-from pipeline.job import Job
+from pipeline.errors import BadInputError, NotReadyError, SchemaRefusedError
+from pipeline.job import Job, Source
+from pipeline.keyspace import Basis
 from pipeline.stages.score import score_rows
+from pipeline.stores.deliveries import Delivery
 from pipeline.stores.ledger_events import ModelVersion
+from pipeline.stores.model_libraries import find_versions
 from pipeline.stores.stage_outputs import Output, shard_label
 from pipeline.tasks.accepting import Validated, check_accepted, examine_delivery
+from pipeline.tasks.approving import approve_release
+from pipeline.tasks.basis import find_known_by, follow_basis
+from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from pipeline.tasks.feature_building import (
@@ -28,36 +34,58 @@ from pipeline.tasks.feature_building import (
     read_features,
 )
 from pipeline.tasks.history import prepare_history
-from pipeline.tasks.ingesting import ingest_delivery
+from pipeline.tasks.ingesting import ingest_delivery, warn_of_new_columns
+from pipeline.tasks.manifests import AS_CORRECTED, SCORE_STAGE, find_candidate
 from pipeline.tasks.night_inputs import load_night, pin_night
 from pipeline.tasks.partitions import check_closed, require_delivery
+from pipeline.tasks.redeliveries import warn_of_redeliveries
 from pipeline.tasks.releasing import publish_release
 from pipeline.tasks.runs import Summary, record_stage
-from pipeline.tasks.validation_docs import write_docs
+from pipeline.tasks.validation_docs import write_docs, write_schema_refusal
 from pipeline.tasks.workspace import Workspace, environment_of
 
-SCORE_STAGE = "score"
-SCORES = "scores"
 SCORE_SCHEMA = pa.schema([pa.field("entity_id", pa.string()), pa.field("prediction", pa.float64())])
 
 
-def ingest(workspace: Workspace, job: Job, partition: str, run: str, *, force: bool = False) -> Summary:
+def ingest(
+    workspace: Workspace, job: Job, partition: str, run: str, *, basis: Basis = AS_CORRECTED, force: bool = False
+) -> Summary:
     """Choose the delivery of every source, once for the whole run, and ingest it.
+
+    Args:
+        basis: ``as_corrected`` takes the deliveries and the champion of today; ``as_known_then`` those of the
+            partition's own night, and never goes live.  The stages after this one follow it.
 
     Raises:
         NotReadyError: the partition is open, or a source was not delivered.
         BadInputError: a delivery is damaged, empty or has the wrong columns.
     """
+    known_by = find_known_by(workspace, job, partition, basis)
+    workspace = follow_basis(workspace, known_by)
 
     def work() -> Summary:
         check_closed(job, date.fromisoformat(partition), workspace.clock())
-        deliveries, rows = {}, {}
+        deliveries, rows, schema, warnings = {}, {}, {}, []
         for source in job.sources:
-            delivery = require_delivery(workspace, job, source, partition)
-            ingested = ingest_delivery(workspace, job, source, delivery, force=force)
+            delivery = _take_delivery(workspace, job, source, partition, known_by)
+            try:
+                ingested = ingest_delivery(workspace, job, source, delivery, force=force)
+            except SchemaRefusedError as refusal:
+                write_schema_refusal(workspace, job, partition, source, delivery, refusal)
+                raise
             deliveries[source.name] = {"partition": delivery.partition, "digest": delivery.digest}
             rows[source.name] = ingested.facts["received"]
-        return {"deliveries": deliveries, "rows": sum(rows.values()), "sources": rows}
+            schema[source.name] = ingested.facts["schema"]
+            warnings += warn_of_new_columns(workspace, job, source, ingested)
+        return {
+            "deliveries": deliveries,
+            "rows": sum(rows.values()),
+            "sources": rows,
+            "schema": schema,
+            "warnings": warnings,
+            "basis": basis,
+            "known_by": known_by,
+        }
 
     return record_stage(workspace, job, partition, run, "ingest", work)
 
@@ -70,6 +98,7 @@ def validate(
     Raises:
         BadInputError: a delivery was refused; nothing is lost, what it held is in the quarantine.
     """
+    workspace = follow_basis(workspace, ingested["known_by"])
 
     def work() -> Summary:
         feature_set = load_feature_set(job)
@@ -77,25 +106,38 @@ def validate(
         for source in job.sources:
             delivery = workspace.deliveries.get(source.name, **ingested["deliveries"][source.name])
             own[source.name] = examine_delivery(workspace, job, source, delivery, force=force)
-        refusals = _find_refusals(job, own)
+        own, refusals = _accept_sources(workspace, job, own)
         docs = write_docs(workspace, job, partition, own, refusals)
         for refusal in refusals.values():
             raise refusal
         prepare_history(workspace, job, history_of(job, feature_set, partition))
         inputs_of = collect_inputs(workspace, job, feature_set, partition, own)
-        night = pin_night(workspace.outputs(job), partition, own, inputs_of)
+        night = pin_night(workspace, job, partition, own, inputs_of)
         sources = {
             name: {key: source.rows.facts[key] for key in ("received", "quarantined", "reasons")}
             for name, source in own.items()
         }
-        warnings = [
-            f"{name}: {warning}"
-            for name, source in own.items()
-            if source.judgement is not None
-            for warning in source.judgement.facts["verdict"]["warnings"]
-        ]
+        warnings, drifts = (
+            [
+                f"{name}: {failure}"
+                for name, source in own.items()
+                if source.judgement is not None
+                for failure in source.judgement.facts["verdict"][kind]
+            ]
+            for kind in ("warnings", "drifts")
+        )
+        warnings += [acceptance.describe() for acceptance in inputs_of.acceptances]
+        warnings += warn_of_redeliveries(workspace, job, partition)
         rows = sum(counts["received"] - counts["quarantined"] for counts in sources.values())
-        return {"output": night.address, "rows": rows, "sources": sources, "warnings": warnings, "docs": docs}
+        return {
+            "output": night.address,
+            "rows": rows,
+            "sources": sources,
+            "warnings": warnings,
+            "drifts": drifts,
+            "docs": docs,
+            **_pass_on(ingested),
+        }
 
     return record_stage(workspace, job, partition, run, "validate", work)
 
@@ -112,7 +154,7 @@ def build_features(
     def work() -> Summary:
         _, inputs_of = load_night(workspace.outputs(job), job, validated["output"])
         built = build_partition(workspace, job, load_feature_set(job), inputs_of, force=force)
-        return {"output": built.address, "night": validated["output"], **built.facts}
+        return {"output": built.address, "night": validated["output"], **built.facts, **_pass_on(validated)}
 
     return record_stage(workspace, job, partition, run, "build_features", work)
 
@@ -126,6 +168,7 @@ def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summa
         RefusedError: the model was trained on other features.
         BadInputError: a score is not finite or out of range; nothing is published.
     """
+    workspace = follow_basis(workspace, built["known_by"])
 
     def work() -> Summary:
         features = workspace.outputs(job).load(BUILD_STAGE, built["output"])
@@ -134,39 +177,106 @@ def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summa
         return {
             "output": scored.address,
             "night": built["night"],
+            "features": features.address,
             "model_version": champion.version,
             "rows": scored.facts["rows"],
+            **_pass_on(built),
         }
 
     return record_stage(workspace, job, partition, run, "score", work)
 
 
-def publish(workspace: Workspace, job: Job, partition: str, run: str, scored: Summary) -> Summary:
-    """Load a new generation, read all of it back, and make it live unless a newer partition is.
+def publish(
+    workspace: Workspace,
+    job: Job,
+    partition: str,
+    run: str,
+    scored: Summary,
+    *,
+    dry_run: bool = False,
+    release_rejected: bool = False,
+) -> Summary:
+    """Load a new generation, read all of it back, hold it against the release gate, and make it live.
+
+    It does not become live if a newer partition is, or if its basis is that of a past night.
+
+    Args:
+        dry_run: stop before anything is kept: the load is abandoned, readers and the release log see nothing of it.
+        release_rejected: release even what a rollback has taken back.
 
     Raises:
-        RefusedError: another run published in between; what is live stays live.
+        RefusedError: another run published in between, a rollback took these inputs back, or the gate blocked the
+            release; what is live stays live.
         UnavailableError: Redis is down, read-only or full; what is live stays live.
         DamagedError: the rows do not add up.
     """
+    workspace = follow_basis(workspace, scored["known_by"])
 
     def work() -> Summary:
-        outputs = workspace.outputs(job)
-        own, _ = load_night(outputs, job, scored["night"])
-        return publish_release(workspace, job, partition, run, own, outputs.load(SCORE_STAGE, scored["output"]))
+        candidate = find_candidate(workspace, job, partition, run, scored)
+        return publish_release(workspace, job, candidate, dry_run=dry_run, release_rejected=release_rejected)
 
     return record_stage(workspace, job, partition, run, "publish", work)
 
 
-def _find_refusals(job: Job, own: Mapping[str, Validated]) -> dict[str, BadInputError]:
-    """Why sources are refused, by name."""
-    refusals = {}
+def approve(
+    workspace: Workspace,
+    job: Job,
+    partition: str,
+    run: str,
+    held: Summary,
+    *,
+    who: str,
+    why: str,
+    release_rejected: bool = False,
+) -> Summary:
+    """Make the generation live that the gate held back, because a person approved it.
+
+    Args:
+        release_rejected: release even what a rollback has taken back.
+
+    Raises:
+        RefusedError: it was overtaken meanwhile; what is live stays live.
+    """
+
+    def work() -> Summary:
+        return approve_release(workspace, job, held["generation"], who=who, why=why, release_rejected=release_rejected)
+
+    return record_stage(workspace, job, partition, run, "approve", work)
+
+
+def _take_delivery(workspace: Workspace, job: Job, source: Source, partition: str, known_by: str | None) -> Delivery:
+    try:
+        return require_delivery(workspace, job, source, partition)
+    except NotReadyError as error:
+        if known_by is None:
+            raise
+        raise NotReadyError(
+            f"nothing of source {source.name} had landed by {known_by}, which is all that this night knew",
+            job=job.name,
+            partition=partition,
+            expected="a delivery that had landed when the partition was first published, or by its deadline",
+            found="none",
+            next_step="run it as corrected, with what has landed since",
+        ) from error
+
+
+def _pass_on(summary: Summary) -> Summary:
+    """What every stage hands on to the one after it."""
+    return {name: summary[name] for name in ("basis", "known_by")}
+
+
+def _accept_sources(
+    workspace: Workspace, job: Job, own: Mapping[str, Validated]
+) -> tuple[dict[str, Validated], dict[str, BadInputError]]:
+    """The sources with what people have accepted of them, and why others are refused, by name."""
+    accepted, refusals = dict(own), {}
     for source in job.sources:
         try:
-            check_accepted(job, source, own[source.name])
+            accepted[source.name] = check_accepted(workspace, job, source, own[source.name])
         except BadInputError as error:
             refusals[source.name] = error
-    return refusals
+    return accepted, refusals
 
 
 def score_features(
@@ -175,17 +285,19 @@ def score_features(
     """Score every shard of a partition's features with one model."""
     feature_set = load_feature_set(job)
     models = workspace.models(job)
+    metadata = models.read_metadata(version)
     inputs = {
         "features": features.digest,
         "model_version": version.version,
         "model_digest": version.registration.model_digest,
-        "model_code": models.read_metadata(version).code,
+        "model_code": metadata.code,
         "feature_set": feature_set.digest,
         "decimals": job.decimals,
         "score_range": list(job.score_range),
         "task": job.task,
-        "code": digest_code("pipeline.stages.score", "pipeline.stages.matrix", __name__),
+        "code": digest_code("pipeline.stages.score", "pipeline.stages.matrix", "pipeline.predicting", __name__),
         "environment": environment_of("scikit-learn", "scipy"),
+        "model_libraries": find_versions(list(metadata.library_versions)),
     }
     outputs = workspace.outputs(job)
     partition = features.inputs["partition"]

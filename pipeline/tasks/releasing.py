@@ -1,128 +1,98 @@
-"""Release scores: load a generation, read it back, write its manifest, make it live."""
+"""Release scores: load a generation, read it back, hold it against the gate, write its manifest, make it live."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
-from pathlib import PurePosixPath
-from typing import Any
 
-from pipeline import __version__
-from pipeline.digests import digest_json
 from pipeline.errors import DamagedError, RefusedError
 from pipeline.job import Job
-from pipeline.keyspace import token_of
+from pipeline.keyspace import Header
 from pipeline.stores.predictions import Load, UnevenIdsError
-from pipeline.stores.stage_outputs import Output
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.stores.release_log import ReleaseKind
+from pipeline.tasks.acceptances import caveats_of
+from pipeline.tasks.cold_starts import read_priors
+from pipeline.tasks.comparing import ScoredPopulation, check_segments
+from pipeline.tasks.gating import Verdict, judge_release, refuse_breach
+from pipeline.tasks.manifests import AS_CORRECTED, Candidate, draft_manifest, find_highest_token, write_manifest
 from pipeline.tasks.night_inputs import SourceOfNight
 from pipeline.tasks.partitions import find_delivery
+from pipeline.tasks.preflight import check_space
+from pipeline.tasks.release_history import find_served, log_release, notice_live, refuse_lost, refuse_rejected
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
 
 PREDICTION_COLUMNS = ("prediction",)
 
 
+@dataclass(frozen=True)
+class Staged:
+    """A generation that was loaded and read back.
+
+    Attributes:
+        header: of the sealed generation; None in a dry run, whose load is abandoned.
+        inputs: digest of what the predictions are made of.
+        gate: the verdict of the release gate.
+        warnings: what Redis lets pass and should not be left so, in words.
+    """
+
+    generation: str
+    token: int
+    header: Header | None
+    inputs: str
+    gate: Verdict
+    accounting: dict[str, int]
+    bytes_per_prediction: float | None
+    warnings: list[str]
+
+
 def publish_release(
     workspace: Workspace,
     job: Job,
-    partition: str,
-    run: str,
-    own: Mapping[str, SourceOfNight],
-    scored: Output,
+    candidate: Candidate,
+    *,
+    dry_run: bool = False,
+    release_rejected: bool = False,
 ) -> Summary:
     """Publish the scores of a partition as a new generation.
 
-    An older partition than the live one is stored and can be read by partition; it does not become live.
+    An older partition than the live one is stored and can be read by partition; it does not become live.  Neither does
+    what the gate holds back, nor what is made of what was known on a past night.
     """
-    store = workspace.predictions
+    check_segments(job)
+    if not dry_run:
+        notice_live(workspace, job)
+    if candidate.basis == AS_CORRECTED:
+        refuse_lost(workspace, job, candidate.partition)
+    priors, _ = read_priors(workspace, job, candidate.scored.inputs["model_version"])
+    inputs = candidate.digest_inputs(priors)
+    if not release_rejected and candidate.basis == AS_CORRECTED:
+        refuse_rejected(workspace, job, candidate.partition, inputs)
     try:
-        load, accounting, manifest = _load(workspace, job, partition, run, own, scored, gather=False)
+        staged = _stage(workspace, job, candidate, inputs, gather=False, dry_run=dry_run)
     except UnevenIdsError:
-        load, accounting, manifest = _load(workspace, job, partition, run, own, scored, gather=True)
-    flip = store.flip(job.name, load.generation, load.token)
+        staged = _stage(workspace, job, candidate, inputs, gather=True, dry_run=dry_run)
+    result, previous = "dry_run", staged.gate.against
+    if staged.header is not None:
+        result, previous = _end(workspace, job, candidate, staged, staged.header, release_rejected=release_rejected)
     return {
-        "generation": load.generation,
-        "result": flip.result,
-        "previous": flip.previous,
-        "model_version": scored.inputs["model_version"],
-        "manifest": manifest,
-        "rows": accounting["read_back"],
-        "accounting": accounting,
-        "bytes_per_prediction": load.bytes_per_prediction,
-        "pruned": store.prune(job.name),
+        "generation": staged.generation,
+        "result": result,
+        "previous": previous,
+        "model_version": candidate.scored.inputs["model_version"],
+        "manifest": None if staged.header is None else staged.header.manifest,
+        "rows": staged.accounting["read_back"],
+        "accounting": staged.accounting,
+        "gate": staged.gate.summarise(),
+        "warnings": staged.warnings,
+        "bytes_per_prediction": staged.bytes_per_prediction,
+        "pruned": [] if dry_run else workspace.janitor.prune(job.name),
     }
 
 
-def _load(
-    workspace: Workspace,
-    job: Job,
-    partition: str,
-    run: str,
-    own: Mapping[str, SourceOfNight],
-    scored: Output,
-    *,
-    gather: bool,
-) -> tuple[Load, dict[str, int], str]:
-    """Load, read back and seal a generation; returns it with the accounting and the manifest's digest.
-
-    Args:
-        gather: hold all rows in memory to choose buckets by their ids, for ids that would leave one empty.
-    """
-    accounting = _count_scored(job, partition, own[job.population.name], scored)
-    with workspace.predictions.begin(
-        job.name,
-        partition,
-        rows=accounting["scored"],
-        shards=len(scored.files),
-        known_token=_highest_token(workspace, job),
-        decimals=job.decimals,
-        gather=gather,
-    ) as load:
-        _check_current(workspace, job, partition, own, scored)
-        for label in sorted(scored.files):
-            load.send(workspace.outputs(job).read(scored, label))
-        accounting["published"] = load.sent_rows
-        accounting["read_back"] = load.read_back()
-        _check_published(job, partition, accounting)
-        manifest = _write_manifest(workspace, job, partition, run, own, scored, accounting, load)
-        header = load.make_header(
-            cutoff=job.cutoff(date.fromisoformat(partition)),
-            model_version=scored.inputs["model_version"],
-            feature_set=scored.inputs["feature_set"],
-            columns=PREDICTION_COLUMNS,
-            max_age_seconds=None if job.max_age is None else int(job.max_age.total_seconds()),
-            manifest=manifest,
-        )
-        load.seal(header)
-    return load, accounting, manifest
-
-
-def read_manifest(workspace: Workspace, job: Job, generation: str) -> dict[str, Any]:
-    """The release manifest of a generation.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    manifest: dict[str, Any] = workspace.lake.read_json(f"{_releases(job)}/{generation}.json")
-    return manifest
-
-
-def _count_scored(job: Job, partition: str, population: SourceOfNight, scored: Output) -> dict[str, int]:
-    """The accounting up to scoring; received = quarantined + scored, or nothing is published."""
-    counts = {
-        "received": population.rows.facts["received"],
-        "quarantined": population.rows.facts["quarantined"],
-        "scored": scored.facts["rows"],
-    }
-    if counts["received"] != counts["quarantined"] + counts["scored"]:
-        raise _unaccounted(job, partition, "received = quarantined + scored", counts)
-    return counts
-
-
-def _check_current(
-    workspace: Workspace, job: Job, partition: str, own: Mapping[str, SourceOfNight], scored: Output
-) -> None:
+def check_current(workspace: Workspace, job: Job, candidate: Candidate) -> None:
     """Refuse to publish what was overtaken while it was made: by a re-delivery, or by another champion.
 
     It is asked after the fencing token was taken.  A run that overtakes this one later gets a higher token, and then
@@ -131,16 +101,166 @@ def _check_current(
     Raises:
         RefusedError: a newer run of the partition would give something else.
     """
+    partition, own = candidate.partition, candidate.own
     for source in job.sources:
         newest = find_delivery(workspace, source, partition)
         worked_on = own[source.name].delivery["digest"]
         if newest is not None and newest.digest != worked_on:
             raise _overtaken(job, partition, f"delivery {newest.digest[:12]} of {source.name}", worked_on[:12])
+    outputs = workspace.outputs(job)
+    if outputs.is_redacted(own[job.population.name].rows) or outputs.is_redacted(candidate.scored):
+        raise _overtaken(job, partition, "the rows that an erasure has left", "those of before it")
     champion = workspace.ledger(job).champion(partition)
-    scored_by = scored.inputs["model_version"]
+    scored_by = candidate.scored.inputs["model_version"]
     if champion is None or champion.version != scored_by:
         now = "no champion" if champion is None else f"champion {champion.version}"
         raise _overtaken(job, partition, now, f"scores of model {scored_by}")
+
+
+def _stage(workspace: Workspace, job: Job, candidate: Candidate, inputs: str, *, gather: bool, dry_run: bool) -> Staged:
+    """Load a generation, read it back, ask the gate, and seal it, unless this is a dry run.
+
+    Args:
+        gather: hold all rows in memory to choose buckets by their ids, for ids that would leave one empty.
+    """
+    partition, scored, start = candidate.partition, candidate.scored, time.perf_counter()
+    population = candidate.own[job.population.name]
+    accounting = _count_scored(job, partition, population, candidate)
+    check_space(workspace, job, accounting["scored"])
+    warnings = workspace.predictions.preflight(job.name, accounting["scored"])["warnings"]
+    with workspace.predictions.begin(
+        job.name,
+        partition,
+        rows=accounting["scored"],
+        shards=len(scored.files),
+        known_token=find_highest_token(workspace, job),
+        decimals=job.decimals,
+        gather=gather,
+    ) as load:
+        check_current(workspace, job, candidate)
+        priors, prior_segment = read_priors(workspace, job, scored.inputs["model_version"])
+        if priors:
+            load.send_priors(priors)
+        for label in sorted(scored.files):
+            load.send(workspace.outputs(job).read(scored, label))
+        loaded = time.perf_counter()
+        accounting["published"] = load.sent_rows
+        accounting["read_back"] = load.read_back()
+        _check_published(job, partition, accounting)
+        read_back = time.perf_counter()
+        gate = _ask_gate(workspace, job, candidate)
+        timings = {"load": loaded - start, "read_back": read_back - loaded, "gate": time.perf_counter() - read_back}
+        header = None
+        if not dry_run:
+            manifest = draft_manifest(
+                workspace,
+                job,
+                candidate,
+                load.generation,
+                inputs=inputs,
+                accounting=accounting,
+                bytes_per_prediction=load.bytes_per_prediction,
+                gate=gate.to_json(),
+                timings={name: round(seconds, 3) for name, seconds in timings.items()},
+            )
+            caveats = (*_describe_basis(candidate), *caveats_of(manifest["acceptances"]))
+            digest = write_manifest(workspace, job, manifest)
+            header = _make_header(job, candidate, load, inputs, digest, prior_segment, caveats)
+            load.seal(header)
+    return Staged(load.generation, load.token, header, inputs, gate, accounting, load.bytes_per_prediction, warnings)
+
+
+def _describe_basis(candidate: Candidate) -> tuple[str, ...]:
+    """What readers by partition are told of an audit, which they would take for the night's release."""
+    return () if candidate.basis == AS_CORRECTED else ("as known then: made without what was corrected since",)
+
+
+def _make_header(
+    job: Job,
+    candidate: Candidate,
+    load: Load,
+    inputs: str,
+    manifest: str,
+    prior_segment: str | None,
+    caveats: tuple[str, ...],
+) -> Header:
+    return load.make_header(
+        cutoff=job.cutoff(date.fromisoformat(candidate.partition)),
+        model_version=candidate.scored.inputs["model_version"],
+        feature_set=candidate.scored.inputs["feature_set"],
+        columns=PREDICTION_COLUMNS,
+        max_age_seconds=None if job.max_age is None else int(job.max_age.total_seconds()),
+        manifest=manifest,
+        inputs=inputs,
+        basis=candidate.basis,
+        prior_segment=prior_segment,
+        caveats=caveats,
+    )
+
+
+def _ask_gate(workspace: Workspace, job: Job, candidate: Candidate) -> Verdict:
+    if candidate.basis != AS_CORRECTED:
+        return Verdict("not_asked", "it is made of what was known on a past night, and never goes live")
+    staged = ScoredPopulation(candidate.scored, candidate.own[job.population.name].rows)
+    return judge_release(workspace, job, candidate.partition, staged, find_served(workspace, job))
+
+
+def _end(
+    workspace: Workspace, job: Job, candidate: Candidate, staged: Staged, header: Header, *, release_rejected: bool
+) -> tuple[str, str | None]:
+    """Do with a sealed generation what the gate says, and write it down; the result, and what was live before."""
+    gate, who = staged.gate, candidate.run
+    if gate.result == "breached":
+        is_held = job.release_gate is not None and job.release_gate.on_breach == "ask"
+        kind: ReleaseKind = "held" if is_held else "refused"
+        log_release(workspace, job, kind, header, token=staged.token, who=who, why=gate.why, previous=gate.against)
+        if is_held:
+            return "held", gate.against
+        raise refuse_breach(job, candidate.partition, staged.generation, gate)
+    if job.release_gate is not None and candidate.basis == AS_CORRECTED:
+        _check_same_live(workspace, job, candidate.partition, staged.gate)
+    flip = workspace.predictions.flip(job.name, staged.generation, staged.token, allow_rejected=release_rejected)
+    log_release(
+        workspace,
+        job,
+        "released" if flip.result == "live" else "kept",
+        header,
+        token=staged.token,
+        who=who,
+        why=gate.why,
+        previous=flip.previous,
+        readmitted=(staged.inputs,) if release_rejected and candidate.basis == AS_CORRECTED else (),
+    )
+    return flip.result, flip.previous
+
+
+def _check_same_live(workspace: Workspace, job: Job, partition: str, gate: Verdict) -> None:
+    """Refuse to replace another generation than the one that the gate compared with, or any if it knew of none."""
+    if gate.result == "not_asked" and gate.against is not None:
+        return
+    served = find_served(workspace, job)
+    found = None if served is None else served.generation
+    if found != gate.against:
+        raise RefusedError(
+            "another release became live while this one was compared with the one before; nothing was made live",
+            job=job.name,
+            partition=partition,
+            expected=f"generation {gate.against} live" if gate.against else "nothing live",
+            found=f"generation {found} live" if found else "nothing live",
+            next_step="run the partition again: it is compared with what is live now",
+        )
+
+
+def _count_scored(job: Job, partition: str, population: SourceOfNight, candidate: Candidate) -> dict[str, int]:
+    """The accounting up to scoring; received = quarantined + scored, or nothing is published."""
+    counts = {
+        "received": population.rows.facts["received"],
+        "quarantined": population.rows.facts["quarantined"],
+        "scored": candidate.scored.facts["rows"],
+    }
+    if counts["received"] != counts["quarantined"] + counts["scored"]:
+        raise _unaccounted(job, partition, "received = quarantined + scored", counts)
+    return counts
 
 
 def _overtaken(job: Job, partition: str, expected: str, found: str) -> RefusedError:
@@ -159,7 +279,7 @@ def _check_published(job: Job, partition: str, counts: dict[str, int]) -> None:
         raise _unaccounted(job, partition, "scored = published = read back", counts)
 
 
-def _unaccounted(job: Job, partition: str, identity: str, counts: dict[str, int]) -> DamagedError:
+def _unaccounted(job: Job, partition: str, identity: str, counts: Mapping[str, int]) -> DamagedError:
     return DamagedError(
         "rows of the population are not accounted for; nothing was made live",
         job=job.name,
@@ -168,65 +288,3 @@ def _unaccounted(job: Job, partition: str, identity: str, counts: dict[str, int]
         found=", ".join(f"{count} {name}" for name, count in counts.items()),
         next_step="report this: it is a fault of the pipeline, not of the data",
     )
-
-
-def _write_manifest(
-    workspace: Workspace,
-    job: Job,
-    partition: str,
-    run: str,
-    own: Mapping[str, SourceOfNight],
-    scored: Output,
-    accounting: Mapping[str, int],
-    load: Load,
-) -> str:
-    """Put the release manifest into the lake; returns its digest."""
-    feature_set = load_feature_set(job)
-    manifest = {
-        "job": job.name,
-        "generation": load.generation,
-        "partition": partition,
-        "cutoff": job.cutoff(date.fromisoformat(partition)).isoformat(),
-        "run": run,
-        "written_at": workspace.clock().isoformat(),
-        "code_version": __version__,
-        "environment": scored.inputs["environment"],
-        "sources": {name: _describe_source(source) for name, source in own.items()},
-        "feature_set": {"name": feature_set.name, "version": feature_set.version, "digest": feature_set.digest},
-        "features": scored.inputs["features"],
-        "model": {"version": scored.inputs["model_version"], "digest": scored.inputs["model_digest"]},
-        "scores": {"address": scored.address, "digest": scored.digest},
-        "accounting": dict(accounting),
-        "bytes_per_prediction": load.bytes_per_prediction,
-    }
-    workspace.lake.put_json_if_absent(f"{_releases(job)}/{load.generation}.json", manifest)
-    return digest_json(manifest)
-
-
-def _describe_source(source: SourceOfNight) -> dict[str, Any]:
-    judgement = source.judgement
-    return {
-        "delivery": dict(source.delivery),
-        "contract": source.rows.inputs["contract"],
-        "validated": source.rows.digest,
-        "received": source.rows.facts["received"],
-        "quarantined": source.rows.facts["quarantined"],
-        "reasons": source.rows.facts["reasons"],
-        "suite": None
-        if judgement is None
-        else {
-            "digest": judgement.facts["suite"],
-            "evaluated": judgement.facts["verdict"]["evaluated"],
-            "warnings": judgement.facts["verdict"]["warnings"],
-        },
-    }
-
-
-def _highest_token(workspace: Workspace, job: Job) -> int:
-    """The highest token of any release in the lake: Redis may have lost its own count."""
-    names = (PurePosixPath(name).stem for name in workspace.lake.list(_releases(job)))
-    return max((token_of(name) or 0 for name in names), default=0)
-
-
-def _releases(job: Job) -> str:
-    return f"jobs/{job.name}/releases"

@@ -10,24 +10,40 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
 from pipeline import __version__
 from pipeline.digests import digest_code, digest_declared_code
-from pipeline.errors import NightjarError, RefusedError
+from pipeline.errors import RefusedError
 from pipeline.job import Job, import_attribute
+from pipeline.predicting import predict_outcomes
 from pipeline.stages.evaluate import Decision, compute_metrics, decide
+from pipeline.stages.golden import choose_golden_rows
+from pipeline.stages.matrix import take_matrix
 from pipeline.stages.score import score_rows
 from pipeline.stages.train import fit_model
 from pipeline.stores.ledger_events import ModelVersion, Registration
-from pipeline.stores.models import Model, SavedModel, list_library_versions
+from pipeline.stores.model_libraries import list_library_versions
+from pipeline.stores.model_metadata import SavedModel
+from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.cold_starts import make_priors
+from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.snapshots import SNAPSHOT_STAGE, Dataset, load_dataset, take_snapshot
 from pipeline.tasks.workspace import Workspace, environment_of
 
 _LOG = logging.getLogger(__name__)
+
+_TRAIN_CODE = (
+    "pipeline.stages.train",
+    "pipeline.stages.matrix",
+    "pipeline.stages.golden",
+    "pipeline.stages.priors",
+    "pipeline.predicting",
+)
 
 TRAIN_STAGE = "train"
 EVALUATE_STAGE = "evaluate"
@@ -102,7 +118,7 @@ def evaluate(workspace: Workspace, job: Job, partition: str, run: str, trained: 
             "identities": [version.registration.identity for version in (challenger, champion) if version is not None],
             "dataset_version": dataset.digest,
             "margin": job.training.margin,
-            "code": digest_code("pipeline.stages.evaluate", "pipeline.stages.score", __name__),
+            "code": digest_code("pipeline.stages.evaluate", "pipeline.stages.score", "pipeline.predicting", __name__),
             "environment": environment_of("scikit-learn", "scipy"),
         }
         verdict = {
@@ -163,11 +179,8 @@ def promote(workspace: Workspace, job: Job, partition: str, run: str, evaluated:
 
 def _summarise(job: Job, partition: str, run: str, stage: str, work: Callable[[], Summary]) -> Summary:
     start = time.perf_counter()
-    try:
+    with conceal_rows(job.name, partition):
         summary = work()
-    except NightjarError as error:
-        error.locate(job.name, partition)
-        raise
     seconds = round(time.perf_counter() - start, 3)
     return {"stage": stage, "job": job.name, "partition": partition, "run": run, "seconds": seconds, **summary}
 
@@ -176,13 +189,15 @@ def _fit(workspace: Workspace, job: Job, dataset: Output) -> Output:
     """The fitted model of a dataset version, and its metrics on the holdout."""
     feature_set = load_feature_set(job)
     model_module = job.model.partition(":")[0]
+    build_model = import_attribute(job.model)
     inputs = {
         "dataset_version": dataset.digest,
         "seed": job.training.seed,
         "model": job.model,
         "model_code": digest_declared_code(model_module),
-        "code": digest_code("pipeline.stages.train", "pipeline.stages.matrix", __name__),
-        "environment": {**environment_of(), **list_library_versions()},
+        "code": digest_code(*_TRAIN_CODE, __name__),
+        "priors": None if job.priors is None else job.priors.model_dump(),
+        "environment": {**environment_of(), **list_library_versions(build_model(job.training.seed))},
     }
     outputs = workspace.outputs(job)
     found = outputs.find(TRAIN_STAGE, inputs)
@@ -190,8 +205,11 @@ def _fit(workspace: Workspace, job: Job, dataset: Output) -> Output:
         return found
     features, labels = load_dataset(workspace, job, dataset, "train")
     partition = dataset.inputs["known_by"]
-    estimator = fit_model(
-        import_attribute(job.model), features, labels, job.training.seed, job=job, partition=partition
+    estimator = fit_model(build_model, features, labels, job.training.seed, job=job, partition=partition)
+    golden = choose_golden_rows(
+        partial(predict_outcomes, estimator, task=job.task),
+        take_matrix(features, job, partition),
+        {column.name: column.kind for column in feature_set.columns},
     )
     saved = workspace.models(job).save(
         estimator,
@@ -199,6 +217,10 @@ def _fit(workspace: Workspace, job: Job, dataset: Output) -> Output:
         feature_set=feature_set,
         dataset_version=dataset.digest,
         parameters={"seed": job.training.seed, "rows": len(features)},
+        golden=golden,
+        decimals=job.decimals,
+        priors=make_priors(workspace, job, dataset),
+        prior_segment=None if job.priors is None else job.priors.segment,
         package=model_module.partition(".")[0],
     )
     model = Model(version="challenger", estimator=estimator, metadata=saved.metadata)

@@ -13,12 +13,16 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
+from pipeline.digests import digest_json
 from pipeline.errors import NightjarError, NotReadyError
 from pipeline.job import Job
+from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.partitions import parse_partition
 from pipeline.tasks.workspace import Workspace
 
-STAGES = ("ingest", "validate", "build_features", "score", "publish")
+STAGES = ("ingest", "validate", "build_features", "score", "publish", "approve")
+
+MAX_FOLDER_NAME = 200
 
 Summary = dict[str, Any]
 
@@ -31,6 +35,10 @@ def record_stage(
     Returns:
         What ``work`` returned, with ``stage``, ``job``, ``partition``, ``run``, ``started_at`` (ISO 8601, UTC) and
         ``seconds`` (wall time) added; small enough to travel between Airflow tasks.
+
+    Raises:
+        NightjarError: what the work raised, without what libraries said, which may quote rows.
+        OSError: likewise, as it is.
     """
     record: Summary = {
         "stage": stage,
@@ -41,9 +49,9 @@ def record_stage(
     }
     start = time.perf_counter()
     try:
-        record.update(work(), state="success")
+        with conceal_rows(job.name, partition):
+            record.update(work(), state="success")
     except NightjarError as error:
-        error.locate(job.name, partition)
         record.update(state="failed", error=error.to_json())
         raise
     except BaseException as error:
@@ -88,6 +96,18 @@ def read_run(workspace: Workspace, job: Job, partition: str, run: str | None = N
     }
 
 
+def read_timings(workspace: Workspace, job: Job, partition: str, run: str) -> dict[str, dict[str, Any]]:
+    """When each finished stage of a run began and how many seconds it took, by stage."""
+    folder = _run_folder(job, partition, run)
+    names = set(workspace.lake.list(folder))
+    records = [workspace.lake.read_json(f"{folder}/{stage}.json") for stage in STAGES if f"{stage}.json" in names]
+    return {
+        record["stage"]: {"started_at": record["started_at"], "seconds": record["seconds"]}
+        for record in records
+        if record["state"] == "success"
+    }
+
+
 def _newest_first(workspace: Workspace, job: Job, partition: str) -> list[Summary]:
     """The newest record of every run of the partition, newest first."""
     folder = f"jobs/{job.name}/runs/{partition}"
@@ -100,4 +120,12 @@ def _newest_first(workspace: Workspace, job: Job, partition: str) -> list[Summar
 
 
 def _run_folder(job: Job, partition: str, run: str) -> str:
-    return f"jobs/{job.name}/runs/{partition}/{quote(run, safe='')}"
+    return f"jobs/{job.name}/runs/{partition}/{_folder_name(run)}"
+
+
+def _folder_name(run: str) -> str:
+    """A name that every file system takes, another one for every run: no ``..``, nothing hidden, not too long."""
+    name = quote(run, safe="")
+    if name.startswith("."):
+        name = f"%2E{name[1:]}"
+    return name if 0 < len(name) <= MAX_FOLDER_NAME else f"{name[:100]}~{digest_json(run)}"

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from features.declarations import FeatureSet
 from pipeline.digests import digest_code
@@ -25,6 +26,7 @@ from pipeline.tasks.history import prepare_history
 from pipeline.tasks.labelling import LABEL, find_label_sources, read_labels
 from pipeline.tasks.parallel import run_parallel
 from pipeline.tasks.partitions import trailing_days
+from pipeline.tasks.tiling import read_rows
 from pipeline.tasks.validating import STAGE as VALIDATE_STAGE
 from pipeline.tasks.workspace import Workspace
 
@@ -113,6 +115,25 @@ def load_dataset(workspace: Workspace, job: Job, snapshot: Output, part: str) ->
     return dataset.drop(columns=LABEL), dataset[LABEL]
 
 
+def load_outcomes(
+    workspace: Workspace, job: Job, snapshot: Output, part: str, segment: str | None
+) -> tuple[pd.Series, pd.Series | None]:
+    """Labels of the rows of ``part`` whose outcome is known, and what a column of the population holds for them."""
+    feature_set = load_feature_set(job)
+    outputs = workspace.outputs(job)
+    columns = [job.entity_id, *([] if segment in (None, job.entity_id) else [segment])]
+    frames = []
+    for entry in snapshot.inputs[part]:
+        population = outputs.load(VALIDATE_STAGE, entry["population"])
+        rows = read_rows(workspace, job, job.population.name, population)[columns]
+        sources = [outputs.load(VALIDATE_STAGE, address) for address in entry["labels"]]
+        labels = read_labels(workspace, job, feature_set, sources)
+        ids = pa.array(rows[job.entity_id]).cast(pa.string()).to_pandas().astype("str")
+        frames.append(rows.assign(**{LABEL: ids.map(labels.set_index(job.entity_id)[LABEL])}))
+    outcomes = pd.concat(frames, ignore_index=True).dropna(subset=[LABEL])
+    return outcomes[LABEL], None if segment is None else outcomes[segment]
+
+
 def _closed_days(job: Job, partition: str) -> list[str]:
     """Partitions whose labels have closed by ``partition``, oldest first, as many as training and holdout take."""
     newest = date.fromisoformat(partition) - timedelta(days=job.label.closes_after)
@@ -149,6 +170,7 @@ def _describe_day(workspace: Workspace, job: Job, known_by: str, day: str) -> di
         return {"partition": day, "problem": f"{error.problem}, found: {error.found}"}
     return {
         "partition": day,
+        "population": own[job.population.name].rows.address,
         "features": built.address,
         "features_digest": built.digest,
         "labels": [rows.address for rows in labels],

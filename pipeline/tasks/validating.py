@@ -15,7 +15,7 @@ from pipeline.contracts import POSITION, REASONS, Contract, load_contract
 from pipeline.digests import canonical_json, digest_code
 from pipeline.job import Job, Role, Source
 from pipeline.stages.profile import Profile, merge_profiles, profile_frame, profiled_columns
-from pipeline.stages.validate import count_reasons, frame_from_arrow, judge_rows
+from pipeline.stages.validate import check_quarantine_share, count_reasons, frame_from_arrow, judge_rows
 from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output, StageOutputs, shard_label
 from pipeline.tasks.ingesting import ROLE as INGESTED
@@ -75,6 +75,23 @@ def find_validated(workspace: Workspace, job: Job, source: Source, delivery: Del
     if ingested is None:
         return None
     return workspace.outputs(job).find(STAGE, _list_inputs(job, source, delivery, ingested))
+
+
+def check_rows(job: Job, source: Source, partition: str, rows: Output) -> None:
+    """Refuse a delivery of which more rows were quarantined than the source allows.
+
+    Raises:
+        BadInputError: naming the reasons with their counts, never values.
+    """
+    check_quarantine_share(
+        rows.facts["received"],
+        rows.facts["quarantined"],
+        source.max_quarantined,
+        job=job.name,
+        partition=partition,
+        source=source.name,
+        reasons=rows.facts["reasons"],
+    )
 
 
 def read_profile(outputs: StageOutputs, rows: Output) -> Profile:

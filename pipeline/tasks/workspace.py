@@ -12,12 +12,15 @@ from typing import Any
 
 from pipeline.job import Job
 from pipeline.settings import Settings
+from pipeline.stores.acceptances import Acceptances
 from pipeline.stores.deliveries import Deliveries
 from pipeline.stores.experiments import Experiments
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
 from pipeline.stores.models import Models
 from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.release_log import ReleaseLog
+from pipeline.stores.signatures import SigningKeys
 from pipeline.stores.stage_outputs import StageOutputs
 from pipeline.stores.tiles import Tiles
 
@@ -41,10 +44,15 @@ _version_of = cache(importlib.metadata.version)
 
 @dataclass(frozen=True)
 class Workspace:
-    """Opened stores.  It can be sent to another process, which opens them again."""
+    """Opened stores.  It can be sent to another process, which opens them again.
+
+    Attributes:
+        known_by: look no further than this moment: what landed later did not, and who became champion later is not.
+    """
 
     settings: Settings
     clock: Callable[[], datetime] = now_utc
+    known_by: datetime | None = None
 
     @cached_property
     def lake(self) -> Lake:
@@ -54,12 +62,17 @@ class Workspace:
     @cached_property
     def deliveries(self) -> Deliveries:
         """What upstream has landed."""
-        return Deliveries(self.lake)
+        return Deliveries(self.lake, self.known_by)
 
     @cached_property
     def predictions(self) -> PredictionStore:
         """The Redis that serves."""
         return PredictionStore(self.settings.redis_url.get_secret_value(), self.clock)
+
+    @cached_property
+    def janitor(self) -> PredictionStore:
+        """The same, with the rights to remove what was superseded and no others."""
+        return PredictionStore(self.settings.url_for_cleaning, self.clock)
 
     @cached_property
     def tiles(self) -> Tiles:
@@ -72,27 +85,39 @@ class Workspace:
 
     @cached_property
     def accepted(self) -> dict[tuple[str, str, str], Any]:
-        """Deliveries that this process found accepted, by job, source and digest: looking again costs milliseconds."""
+        """Deliveries that this process found accepted, by job, source and content: looking again costs milliseconds."""
         return {}
 
     @cached_property
     def _outputs(self) -> dict[str, StageOutputs]:
         return {}
 
+    def acceptances(self, job: Job) -> Acceptances:
+        """What people have accepted of the job's deliveries."""
+        return Acceptances(self.lake, job.name, self.known_by)
+
     def ledger(self, job: Job) -> Ledger:
         """The job's model ledger."""
-        return Ledger(self.lake, job.name, self.clock)
+        return Ledger(self.lake, job.name, self.clock, self.known_by)
+
+    def release_log(self, job: Job) -> ReleaseLog:
+        """What became of the job's generations."""
+        return ReleaseLog(self.lake, job.name, self.clock)
 
     def models(self, job: Job) -> Models:
         """The job's model files."""
-        return Models(self.lake, job.name)
+        return Models(self.lake, job.name, SigningKeys([key.get_secret_value() for key in self.settings.signing_keys]))
 
     def experiments(self, job: Job) -> Experiments:
         """MLflow's mirror of the job's models."""
         return Experiments(self.settings.mlflow_uri.get_secret_value(), job.name, self.lake.url)
 
-    def __reduce__(self) -> tuple[type[Workspace], tuple[Settings, Callable[[], datetime]]]:
-        return type(self), (self.settings, self.clock)
+    def as_known_by(self, moment: datetime) -> Workspace:
+        """The same stores, as they were known at ``moment``: deliveries and the model ledger."""
+        return Workspace(self.settings, self.clock, moment)
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[Settings, Callable[[], datetime], datetime | None]]:
+        return type(self), (self.settings, self.clock, self.known_by)
 
 
 def open_workspace(settings: Settings, clock: Callable[[], datetime] = now_utc) -> Workspace:

@@ -19,7 +19,21 @@ COMMANDS = sorted(GROUP.commands)  # type: ignore[attr-defined]
 
 
 def test_every_command_that_is_promised_is_there() -> None:
-    assert {"get", "status", "releases", "run", "train", "doctor", "demo", "up", "down", "upstream"} <= set(COMMANDS)
+    assert {
+        "get",
+        "status",
+        "releases",
+        "run",
+        "train",
+        "doctor",
+        "demo",
+        "up",
+        "down",
+        "upstream",
+        "prune",
+        "pin",
+        "unpin",
+    } <= set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import JOB, Nightjar
+from tests.meter_readings import job as declaration
 from tests.meter_readings.upstream import FIRST_ID, METERS, MeterUpstream
-from tests.tasks.nights import LIVE, NEXT
+from tests.tasks.nights import LIVE, NEXT, TRAINED_ON
 
 ID = str(FIRST_ID)
 
@@ -34,7 +35,19 @@ def test_a_prediction_by_numeric_id(live: Nightjar) -> None:
     assert str(prediction["value"]) in shown.out
 
 
-def test_a_missing_prediction_is_told_and_is_no_success(live: Nightjar) -> None:
+def test_the_prior_of_who_is_not_in_the_population_is_told_as_one(live: Nightjar) -> None:
+    answer = live("get", JOB, ID, "17", "--json")
+    assert answer.code == 0
+    assert [prediction["source"] for prediction in answer.json][1] == "prior"
+    of_segment = live("get", JOB, "17", "--segment", "day", "--json").json[0]
+    assert of_segment["value"] != answer.json[1]["value"]
+
+
+def test_a_missing_prediction_is_told_and_is_no_success(live: Nightjar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a job that declares no priors."""
+    monkeypatch.setattr(declaration, "JOB", declaration.JOB.model_copy(update={"priors": None}))
+    assert live("train", JOB, "--partition", TRAINED_ON).code == 0
+    assert live("run", JOB, "--partition", LIVE).code == 0
     answer = live("get", JOB, ID, "17", "--json")
     assert answer.code == 1
     assert [prediction["found"] for prediction in answer.json] == [True, False]

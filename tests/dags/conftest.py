@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tests.dags.scheduler import Scheduler
 
 DAG_FOLDER = Path(__file__).parents[2] / "dags"
-JOBS = "tests.dags.jobs.tide_levels tests.dags.jobs.ice_levels tests.dags.jobs.rides"
+JOBS = " ".join(
+    f"tests.dags.jobs.{name}"
+    for name in ("tide_levels", "ice_levels", "rides", "gated_rides", "rides_new_york", "rides_tokyo")
+)
 
 _home = Path(tempfile.mkdtemp(prefix="nightjar-airflow-"))
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
@@ -29,6 +32,7 @@ os.environ["AIRFLOW_HOME"] = str(_home)
     f"""
 [core]
 dags_folder = {DAG_FOLDER}
+plugins_folder = {DAG_FOLDER.parent / "plugins"}
 load_examples = False
 simple_auth_manager_all_admins = True
 [api]
@@ -46,9 +50,9 @@ logging_level = WARNING
 
 @pytest.fixture(autouse=True)
 def jobs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Beside the jobs of the project: ``tide_levels``, which goes on, ``ice_levels``, whose data ended, and ``rides``.
+    """Beside the project's jobs: ``tide_levels``, which goes on, ``ice_levels``, whose data ended, and two of rides.
 
-    Only the stages of ``rides`` can be run.
+    Only the stages of ``gated_rides`` and of ``rides``, in Berlin, New York and Tokyo, can be run.
     """
     monkeypatch.setenv("NIGHTJAR_HOME", str(tmp_path))
     monkeypatch.setenv("NIGHTJAR_JOBS", JOBS)

@@ -20,6 +20,13 @@ def trigger(scheduler: Scheduler, dag_id: str = ENDED, **body: Any) -> None:
     assert answer.status_code == 200, answer.text
 
 
+def order_backfill(scheduler: Scheduler, first: str, last: str, **options: Any) -> None:
+    body = {"dag_id": ENDED, "from_date": at_midnight(first), "to_date": at_midnight(last), **options}
+    answer = scheduler.rest.post("/api/v2/backfills", json=body)
+    assert answer.status_code == 200, answer.text
+    scheduler.end_backfills()
+
+
 def resolve_all(scheduler: Scheduler, dag_id: str = ENDED) -> list[str | None]:
     """The partition of each run, in the order in which they were made; None where resolving failed."""
     return [scheduler.run_task(run, "resolve_partition")[1] for run in scheduler.list_runs(dag_id)]
@@ -64,10 +71,30 @@ def test_a_scheduled_training_knows_what_was_closed_when_it_was_due(scheduler: S
 
 def test_a_backfill_trains_once_for_each_time_it_was_due(scheduler: Scheduler) -> None:
     """Mondays, each for the week after it: known is what had closed a week later, but nothing after the last day."""
-    body = {"dag_id": ENDED, "from_date": at_midnight("2024-03-11"), "to_date": at_midnight("2024-03-31")}
-    answer = scheduler.rest.post("/api/v2/backfills", json=body)
-    assert answer.status_code == 200, answer.text
+    order_backfill(scheduler, "2024-03-11", "2024-03-31")
     assert resolve_all(scheduler) == ["2024-03-17", "2024-03-24", "2024-03-31"]
+
+
+@pytest.mark.parametrize("conf", [{"partition": "2024-03-05"}, {}], ids=["its param", "its interval"])
+def test_a_backfill_that_takes_over_a_triggered_run_does_not_train_as_of_another_day(
+    scheduler: Scheduler, caplog: pytest.LogCaptureFixture, conf: dict[str, str]
+) -> None:
+    """A backfill finds that run by its logical date, and would keep what it was triggered with."""
+    trigger(scheduler, logical_date="2024-03-11T06:00:00Z", conf=conf)
+    (before,) = resolve_all(scheduler)
+    assert before == conf.get("partition", "2024-03-10")
+    scheduler.end_runs(ENDED)
+    order_backfill(scheduler, "2024-03-11", "2024-03-11", reprocess_behavior="completed")
+    assert resolve_all(scheduler) == [None]
+    assert "delete this run and backfill the day again" in caplog.text
+
+
+def test_a_param_in_a_backfill_does_not_turn_its_trainings_into_one(
+    scheduler: Scheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    order_backfill(scheduler, "2024-03-11", "2024-03-18", dag_run_conf={"partition": "2024-03-10"})
+    assert resolve_all(scheduler) == [None, None]
+    assert "another day than the backfill was asked for" in caplog.text
 
 
 def test_triggering_with_the_param_takes_that_partition(scheduler: Scheduler) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline import tasks
 from pipeline.errors import NightjarError
+from pipeline.job import Job
 from pipeline.serving import Reader
 from pipeline.settings import Settings
 from tests.dags.jobs.rides import JOB
@@ -40,10 +41,7 @@ def trained(landed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same lake with a champion for the nights from 2024-05-11 on."""
     home = tmp_path_factory.mktemp("trained") / "home"
     shutil.copytree(landed, home)
-    workspace = tasks.open_workspace(settings_of(home))
-    summary = tasks.snapshot(workspace, JOB, "2024-05-10", "tests")
-    for stage in (tasks.train, tasks.evaluate, tasks.promote):
-        summary = stage(workspace, JOB, "2024-05-10", "tests", summary)
+    train(home, JOB)
     return home
 
 
@@ -65,6 +63,14 @@ def reader(server: RedisServer) -> Iterator[Reader]:
     reader = Reader(server.url, "rides")
     yield reader
     reader.close()
+
+
+def train(home: Path, job: Job) -> None:
+    """Make a champion for the nights from 2024-05-11 on."""
+    workspace = tasks.open_workspace(settings_of(home))
+    summary = tasks.snapshot(workspace, job, "2024-05-10", "tests")
+    for stage in (tasks.train, tasks.evaluate, tasks.promote):
+        summary = stage(workspace, job, "2024-05-10", "tests", summary)
 
 
 def settings_of(home: Path) -> Settings:

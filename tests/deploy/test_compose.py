@@ -96,7 +96,7 @@ def test_volumes_are_named_or_read_only(service: dict[str, Any]) -> None:
 
 def test_secrets_have_no_default() -> None:
     secrets = {name: written for name, written in used_variables().items() if SECRET.search(name)}
-    assert len(secrets) == 11
+    assert len(secrets) == 13
     assert {kind for kind, _ in secrets.values()} == {":?"}
 
 
@@ -128,7 +128,7 @@ def test_env_example_alone_starts_nothing() -> None:
 
 def test_generated_environment_has_long_secrets_that_all_differ(generated: dict[str, str]) -> None:
     secrets = [value for name, value in generated.items() if SECRET.search(name)]
-    assert len(secrets) == len(set(secrets)) == 11
+    assert len(secrets) == len(set(secrets)) == 13
     assert all(len(secret) >= 32 for secret in secrets)
     again = subprocess.run(
         ["/bin/sh", str(ROOT / "deploy/make_env.sh")], capture_output=True, text=True, check=True
@@ -152,6 +152,11 @@ def test_nightjar_reads_the_variables_that_it_is_given(generated: dict[str, str]
     assert settings.jobs == ("acme.jobs",)
     known = {name for name in environment if name.startswith("NIGHTJAR_")}
     assert known <= settings.to_environment().keys()
+
+
+def test_only_workers_sign_models() -> None:
+    signers = {name for name, service in SERVICES.items() if "SIGNING" in str(service.get("environment"))}
+    assert signers == {"worker"}
 
 
 def test_only_workers_may_publish_and_no_service_reads() -> None:

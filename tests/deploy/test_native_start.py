@@ -31,7 +31,8 @@ def stack(
 ) -> Iterator[Stack]:
     """All services, healthy."""
     folder = tmp_path_factory.mktemp("stack")
-    shutil.copytree(ROOT / "dags", folder / "dags")
+    for name in ("dags", "plugins"):
+        shutil.copytree(ROOT / name, folder / name)
     shutil.copy(Path(__file__).with_name("probe_dag.py"), folder / "dags")
     stack = make_stack(folder, generated, postgres, broker, serving)
     try:

@@ -88,7 +88,7 @@ def test_store_publishes_as_publisher_and_reader_reads_as_reader(
     with store.begin(JOB, PARTITION, 1, 1) as abandoned:
         abandoned.abandon()
     later = PredictionStore(
-        serving.url("publisher", generated["SERVING_PUBLISHER_PASSWORD"]), lambda: NOW + timedelta(hours=2)
+        serving.url("janitor", generated["SERVING_JANITOR_PASSWORD"]), lambda: NOW + timedelta(hours=2)
     )
     assert later.prune(JOB, keep=1)
 
@@ -148,8 +148,8 @@ def test_what_was_written_survives_a_crash(publisher: redis.Redis, serving: Redi
 
 def test_passwords_stay_out_of_files_and_process(serving: RedisServer, generated: dict[str, str]) -> None:
     written = (serving.folder / "serving.acl").read_text()
-    assert re.search(r"^user default off$", written, re.MULTILINE)
-    for secret in ("SERVING_PUBLISHER_PASSWORD", "SERVING_READER_PASSWORD"):
+    assert re.search(r"^user default off resetpass ", written, re.MULTILINE)
+    for secret in ("SERVING_PUBLISHER_PASSWORD", "SERVING_READER_PASSWORD", "SERVING_JANITOR_PASSWORD"):
         assert generated[secret] not in written
         assert generated[secret] not in Path(f"/proc/{serving.process.popen.pid}/environ").read_text()
 

@@ -28,8 +28,10 @@ class Handler(BaseHTTPRequestHandler):
     server: BusyAirflow
 
     def answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        sent = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = f"{self.command} {self.path.partition('?')[0]}"
+        if self.command == "PATCH":
+            request += f" {json.loads(sent)}"
         self.server.requests.append(request)
         status, body = 200, {"id": 7, "backfills": [{"id": 6, "completed_at": None}]}
         if request == "POST /auth/token":
@@ -43,7 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(json.dumps(body).encode())
 
-    do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names that http.server looks for
+    do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - the names that http.server looks for
 
     def log_message(self, *_: object) -> None:
         """Stay silent."""
@@ -51,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def busy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[BusyAirflow, AirflowApi]]:
-    monkeypatch.setattr(airflow_api, "BACKFILL_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(airflow_api, "LOCKED_PAUSE_SECONDS", 0)
     with BusyAirflow(request.param) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -70,6 +72,26 @@ def test_a_backfill_is_asked_for_again_while_the_database_is_locked(busy: tuple[
 
     assert server.requests.count("POST /api/v2/backfills") == 3
     assert server.requests.count("PUT /api/v2/backfills/6/cancel") == 2
+
+
+@pytest.mark.parametrize("busy", [1], indirect=True)
+def test_the_scheduler_sees_no_run_of_a_backfill_before_all_are_there(busy: tuple[BusyAirflow, AirflowApi]) -> None:
+    server, api = busy
+
+    api.create_backfill("sample", "2013-01-05", "2013-01-06")
+
+    assert server.requests[1] == "PATCH /api/v2/dags/sample {'is_paused': True}"
+    assert server.requests[-2:] == ["POST /api/v2/backfills", "PATCH /api/v2/dags/sample {'is_paused': False}"]
+
+
+@pytest.mark.parametrize("busy", [1000], indirect=True)
+def test_a_backfill_that_cannot_be_created_leaves_the_dag_running(busy: tuple[BusyAirflow, AirflowApi]) -> None:
+    server, api = busy
+
+    with pytest.raises(UnavailableError):
+        api.create_backfill("sample", "2013-01-05", "2013-01-06")
+
+    assert server.requests[-1] == "PATCH /api/v2/dags/sample {'is_paused': False}"
 
 
 @pytest.mark.parametrize("busy", [1000], indirect=True)

@@ -113,7 +113,7 @@ def test_up_does_it_again_faster_and_stays(demo: Demo) -> None:
 def test_what_up_left_running_is_read_without_further_settings(demo: Demo) -> None:
     sample = demo.reports[-1]["samples"][0]
 
-    reader = Reader(demo.settings().redis_url.get_secret_value(), "flight_delays")
+    reader = Reader(demo.settings().url_for_reading, "flight_delays")
 
     assert reader.get(sample["entity_id"]).value == sample["reader"]
     reader.close()

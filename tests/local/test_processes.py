@@ -66,7 +66,10 @@ def test_processes_of_another_home_are_left_alone(home: Path, tmp_path: Path) ->
 
 
 def test_a_process_that_is_kept_goes_on(home: Path) -> None:
-    kept, ended = (start(home, "import time; time.sleep(600)") for _ in range(2))
+    kept = start(home, "import time; time.sleep(600)")
+    ended = start(home, "import time; print('up', flush=True); time.sleep(600)")
+    # Before it runs the new program, a process has the environment of the one that started it.
+    wait_for_log(ended, "up")
 
     end_marked(home, keep=[kept.pid])
 

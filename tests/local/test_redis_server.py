@@ -1,9 +1,10 @@
-"""The embedded Redis: which binary, on which address, behind a password, with its data kept."""
+"""The embedded Redis: which binary, on which address, with which users, with its data kept."""
 
 from __future__ import annotations
 
 import os
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -13,8 +14,12 @@ import redis
 from pipeline.errors import UnavailableError
 from pipeline.local.processes import end_services
 from pipeline.local.redis_server import find_redis_server, start_redis
+from pipeline.redis_users import Role
+from pipeline.serving import Reader
+from pipeline.stores.predictions import PredictionStore
+from tests.stores.predictions.samples import JOB, make_predictions, publish
 
-PASSWORD = "correct horse".replace(" ", "-")
+PASSWORDS = {role: f"correct-horse-of-the-{role}" for role in Role}
 
 
 def write_program(folder: Path, name: str, script: str) -> Path:
@@ -64,43 +69,61 @@ def test_an_error_says_why_a_binary_that_is_there_does_not_do(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("search_path", [os.environ["PATH"], ""], ids=["installed", "packaged"])
-def test_it_answers_on_loopback_behind_its_password(home: Path, search_path: str) -> None:
-    service, url = start_redis(home, binary=find_redis_server(search_path), password=PASSWORD)
+def test_it_answers_on_loopback_to_its_users_alone(home: Path, search_path: str) -> None:
+    service, urls = start_redis(home, binary=find_redis_server(search_path), passwords=PASSWORDS)
 
-    with redis.Redis.from_url(url) as client:
-        assert client.ping()
-        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-        assert client.config_get("appendonly") == {"appendonly": "yes"}
-    with redis.Redis.from_url(url.replace(PASSWORD, "wrong")) as client, pytest.raises(redis.AuthenticationError):
-        client.ping()
+    for role, url in urls.items():
+        with redis.Redis.from_url(url) as client:
+            assert client.ping()
+        wrong = url.replace(PASSWORDS[role], "wrong")
+        with redis.Redis.from_url(wrong) as client, pytest.raises(redis.AuthenticationError):
+            client.ping()
+    with redis.Redis.from_url(urls[Role.PUBLISHER]) as client:
+        facts = client.info()
+        assert (facts["maxmemory_policy"], facts["aof_enabled"]) == ("noeviction", 1)
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.flushall()
+        port = facts["tcp_port"]
+    with redis.Redis(port=port) as nobody, pytest.raises(redis.AuthenticationError):
+        nobody.ping()
     addresses = {
         connection.laddr.ip for connection in psutil.Process(service.pid).net_connections() if not connection.raddr
     }
     assert addresses == {"127.0.0.1"}
 
 
-def test_the_password_is_in_a_private_file_and_not_on_the_command_line(home: Path) -> None:
-    service, _ = start_redis(home, binary=packaged_binary(), password=PASSWORD)
+def test_passwords_are_in_no_file_and_not_on_the_command_line(home: Path) -> None:
+    service, _ = start_redis(home, binary=packaged_binary(), passwords=PASSWORDS)
 
-    assert PASSWORD not in " ".join(psutil.Process(service.pid).cmdline())
-    holders = [path for path in home.rglob("*") if path.is_file() and PASSWORD.encode() in path.read_bytes()]
-    assert [stat.S_IMODE(path.stat().st_mode) for path in holders] == [0o600]
+    command = " ".join(psutil.Process(service.pid).cmdline())
+    contents = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    for password in PASSWORDS.values():
+        assert password not in command
+        assert password.encode() not in contents
+    assert stat.S_IMODE((home / "redis" / "redis.conf").stat().st_mode) == 0o600
 
 
-def test_data_outlives_the_server(home: Path) -> None:
-    service, url = start_redis(home, binary=packaged_binary(), password=PASSWORD)
-    with redis.Redis.from_url(url) as client:
-        client.set("kept", "yes")
+@pytest.mark.parametrize("search_path", [os.environ["PATH"], ""], ids=["installed", "packaged"])
+def test_a_release_outlives_the_server(home: Path, search_path: str) -> None:
+    """With the control keys, which scripts write: Redis reads them back as a transaction of its default user."""
+    binary = find_redis_server(search_path)
+    service, urls = start_redis(home, binary=binary, passwords=PASSWORDS)
+    store = PredictionStore(urls[Role.PUBLISHER], lambda: datetime.now(UTC))
+    released = publish(store, make_predictions(100))
+    store.close()
     end_services([service])
 
-    _, url = start_redis(home, binary=packaged_binary(), password=PASSWORD)
+    _, urls = start_redis(home, binary=binary, passwords=PASSWORDS)
 
-    with redis.Redis.from_url(url) as client:
-        assert client.get("kept") == b"yes"
+    reader = Reader(urls[Role.READER], JOB)
+    found = reader.get_many(make_predictions(100))
+    reader.close()
+    assert {answer.generation for answer in found.values()} == {released.generation}
+    assert {name: answer.value for name, answer in found.items()} == make_predictions(100)
 
 
 def test_a_server_that_ends_at_once_is_an_error_with_its_log(home: Path, tmp_path: Path) -> None:
     program = write_program(tmp_path / "bin", "redis-server", "echo 'data is damaged'; exit 1")
 
     with pytest.raises(UnavailableError, match="data is damaged"):
-        start_redis(home, binary=str(program), password=PASSWORD)
+        start_redis(home, binary=str(program), passwords=PASSWORDS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from pipeline.job import Job, Label, Owner, Role, Source, Training
+from pipeline.job import Job, Label, Owner, Priors, Role, Source, Training
 
 _HERE = "tests.meter_readings"
 
@@ -50,4 +50,5 @@ JOB = Job(
     decimals=3,
     max_age=timedelta(hours=40),
     upstream=f"{_HERE}.upstream:MeterUpstream",
+    priors=Priors(segment="tariff"),
 )

@@ -18,10 +18,11 @@ from pipeline.local.redis_server import find_redis_server
 from pipeline.serving import Reader
 from pipeline.stores.predictions import PredictionStore
 from tests.stores.predictions.conftest import Clock
-from tests.stores.predictions.samples import JOB, PARTITION, make_header, make_predictions, publish, send_all
+from tests.stores.predictions.samples import JOB, PARTITION, make_header, make_predictions, publish, send_all, split
 from tests.stores.predictions.server import RedisServer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "redis-contract.md"
+Read = Callable[..., dict[str, object]]
 STRANGE_IDS = [
     "a b",
     " leading and trailing ",
@@ -43,23 +44,23 @@ def take_code(language: str) -> str:
     return found[1]
 
 
-def read_with_shell(url: str, ids: list[str]) -> dict[str, object]:
+def read_with_shell(url: str, ids: list[str], segment: str = "") -> dict[str, object]:
     # redis-cli comes with the server, on the PATH or in the wheel that carries both.
     folder = Path(find_redis_server(os.environ["PATH"])).parent
     environment = {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "LC_ALL": "C"}
     answers: dict[str, object] = {}
     for entity_id in ids:
-        command = ["sh", "-c", take_code("sh"), "read-prediction", url, JOB, entity_id]
+        command = ["sh", "-c", take_code("sh"), "read-prediction", url, JOB, entity_id, segment]
         answer = subprocess.run(command, env=environment, capture_output=True, check=True)
         assert not answer.stderr
         answers[entity_id] = json.loads(answer.stdout)
     return answers
 
 
-def read_with_node(url: str, ids: list[str]) -> dict[str, object]:
+def read_with_node(url: str, ids: list[str], segment: str = "") -> dict[str, object]:
     node = shutil.which("node")
     assert node
-    command = [node, "--input-type=module", "--eval", take_code("js"), "node", url, JOB, *ids]
+    command = [node, "--input-type=module", "--eval", take_code("js"), "node", url, JOB, segment, *ids]
     answer = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True, timeout=60)
     return {line["id"]: line["value"] for line in map(json.loads, answer.stdout.splitlines())}
 
@@ -69,12 +70,12 @@ READERS = {"redis-cli": read_with_shell} | ({"node": read_with_node} if shutil.w
 
 
 @pytest.fixture(params=READERS)
-def read(request: pytest.FixtureRequest) -> Callable[[str, list[str]], dict[str, object]]:
+def read(request: pytest.FixtureRequest) -> Read:
     return READERS[request.param]
 
 
 def test_an_independent_reader_gets_the_same_predictions(
-    store: PredictionStore, server: RedisServer, read: Callable[[str, list[str]], dict[str, object]]
+    store: PredictionStore, server: RedisServer, read: Read
 ) -> None:
     predictions = make_predictions(3000) | {entity_id: number / 7 for number, entity_id in enumerate(STRANGE_IDS)}
     publish(store, predictions)
@@ -83,14 +84,29 @@ def test_an_independent_reader_gets_the_same_predictions(
     assert read(server.url, wanted) == ours == {name: predictions[name] for name in wanted}
 
 
-def test_an_independent_reader_gets_arrays_and_strings(
-    store: PredictionStore, server: RedisServer, read: Callable[[str, list[str]], dict[str, object]]
-) -> None:
+def test_an_independent_reader_gets_arrays_and_strings(store: PredictionStore, server: RedisServer, read: Read) -> None:
     with store.begin(JOB, PARTITION, 2, 1) as load:
         send_all(load, [pa.table({"id": ["a", "b"], "class": ["spät", 'quoted "x"'], "share": [0.25, 1.0]})])
         load.seal(make_header(load, columns=("class", "share")))
     store.flip(JOB, load.generation, load.token)
     assert read(server.url, ["a", "b"]) == {"a": ["spät", 0.25], "b": ['quoted "x"', 1]}
+
+
+@pytest.mark.parametrize(("segment", "value"), [("groß", 0.4), ("unheard of", 0.2), ("", 0.2)])
+def test_an_independent_reader_gets_the_same_priors(
+    store: PredictionStore, server: RedisServer, read: Read, segment: str, value: float
+) -> None:
+    predictions = make_predictions(1000)
+    with store.begin(JOB, PARTITION, 1000, 4) as load:
+        load.send_priors({"": 0.2, "groß": 0.4})
+        send_all(load, split(predictions, 4))
+        load.seal(make_header(load, prior_segment="size"))
+    store.flip(JOB, load.generation, load.token)
+    assert Reader(server.url, JOB).get("stranger", segment=segment).value == value
+    assert read(server.url, ["stranger", "parcel 7"], segment) == {
+        "stranger": value,
+        "parcel 7": predictions["parcel 7"],
+    }
 
 
 @pytest.mark.parametrize("user", ["reader", "publisher"])

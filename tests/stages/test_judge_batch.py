@@ -70,6 +70,13 @@ def test_a_critical_failure_blocks_and_a_warning_does_not() -> None:
     assert judge(Suite(batch=[mean(6, "warning")])).success
 
 
+def test_drift_is_neither_a_fault_nor_silent() -> None:
+    verdict = judge(Suite(batch=[mean(5, "info")], profile=[ratio(2, "warning")]))
+    assert verdict.success
+    assert verdict.drifts == ("batch amount: mean to be between (min_value 5.0): found value 4.5",)
+    assert len(verdict.warnings) == 1
+
+
 def test_results_keep_the_order_of_the_suite() -> None:
     kinds = gx.ExpectColumnValuesToNotBeNull(column="kind")
     verdict = judge(Suite(batch=[mean(1), kinds, mean(2)]))
@@ -132,6 +139,19 @@ def test_an_empty_batch_fails_unless_it_may_be_empty() -> None:
     assert judge(suite, make_rows(0), may_be_empty=True).success
 
 
+def test_an_extreme_is_judged_and_not_told_since_it_is_the_value_of_one_row() -> None:
+    batch = [
+        gx.ExpectColumnMaxToBeBetween(column="amount", max_value=3),
+        gx.ExpectColumnMinToBeBetween(column="amount", max_value=3),
+    ]
+    verdict = judge(Suite(batch=batch), make_rows(8))
+    assert [result["success"] for result in verdict.results] == [False, True]
+    assert [result["observed"] for result in verdict.results] == [{}, {}]
+    assert verdict.blocking == (
+        "batch amount: max to be between (max_value 3.0): the extreme is a value of a row, which is not told",
+    )
+
+
 def test_no_value_of_a_row_gets_into_the_verdict() -> None:
     batch = [
         gx.ExpectColumnValuesToBeInSet(column="kind", value_set=["a"]),
@@ -156,10 +176,10 @@ def test_verdict_survives_json() -> None:
 
 
 def test_batches_do_not_see_each_other() -> None:
-    suite = Suite(batch=[gx.ExpectColumnMaxToBeBetween(column="amount")])
+    suite = Suite(batch=[gx.ExpectColumnMeanToBeBetween(column="amount")])
     for count in (5, 9, 3):
         verdict = judge(suite, make_rows(count))
-        assert verdict.results[0]["observed"]["value"] == count - 1
+        assert verdict.results[0]["observed"]["value"] == (count - 1) / 2
         assert verdict.rows_seen == count
 
 

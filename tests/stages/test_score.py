@@ -10,7 +10,8 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 
 from pipeline.errors import BadInputError, RefusedError
 from pipeline.job import Job
-from pipeline.stages.score import round_scores, score_rows
+from pipeline.predicting import round_scores
+from pipeline.stages.score import score_rows
 from tests.stages.parcel_job import PARCELS, PRICES, make_parcels
 
 DIGEST = "f" * 64

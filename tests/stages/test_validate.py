@@ -343,7 +343,7 @@ def test_bad_rows_cost_little_more_than_good_ones() -> None:
             times.append(time.process_time() - start)
         return min(times)
 
-    assert best(bad) < 6 * best(good) + 0.05
+    assert best(bad) < 3 * best(good) + 0.05
 
 
 def share(received: int, quarantined: int, **reasons: int) -> None:

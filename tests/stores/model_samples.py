@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
 
 from features.declarations import Feature, FeatureSet
-from pipeline.stores.ledger_events import Registration
-from pipeline.stores.models import SavedModel
+from pipeline.stores.ledger_events import ModelVersion, Registration
+from pipeline.stores.model_metadata import SavedModel
+from pipeline.stores.models import Models
 
 FEATURES = FeatureSet(name="parcels", version=3, features=(Feature("weight"), Feature("distance")))
 NOON = datetime(2024, 5, 6, 12, tzinfo=UTC)
@@ -62,3 +64,21 @@ def fit_parcels(c: float = 1.0) -> LogisticRegression:
     """A small fitted model."""
     features, labels = make_parcels()
     return LogisticRegression(C=c).fit(features, labels)
+
+
+def save_parcels(models: Models, estimator: Any = None, **changes: Any) -> SavedModel:
+    """Save a model of parcels, the small one unless another is given; its golden rows are the first eight."""
+    parts: dict[str, Any] = {
+        "task": "binary",
+        "feature_set": FEATURES,
+        "dataset_version": "d" * 64,
+        "parameters": {"seed": 7},
+        "golden": make_parcels(8)[0],
+        "decimals": 6,
+    }
+    return models.save(fit_parcels() if estimator is None else estimator, **parts | changes)
+
+
+def version_of(saved: SavedModel) -> ModelVersion:
+    """The model as the ledger has it, under the version 4."""
+    return ModelVersion(version="4", registered_at="2024-05-06T12:00:00+00:00", registration=register_saved(saved))

@@ -69,6 +69,7 @@ def make_source(*results: dict[str, Any], **verdict: Any) -> dict[str, Any]:
             "success": True,
             "blocking": [],
             "warnings": [],
+            "drifts": [],
             "planned": len(results),
             "evaluated": len(results),
             "rows": 10,
@@ -106,10 +107,23 @@ def test_a_night_tells_rows_reasons_and_expectations(lake: Lake) -> None:
 
 def test_failures_and_samples_are_told(lake: Lake) -> None:
     source = make_source(
-        make_result(success=False), success=False, blocking=["mean is low"], warnings=["is odd"], rows=500, sampled=True
+        make_result(success=False),
+        success=False,
+        blocking=["mean is low"],
+        warnings=["is odd"],
+        drifts=["is late"],
+        rows=500,
+        sampled=True,
     )
     text = Page(read(lake, DataDocs(lake, "parcels").write_night("2024-05-01", {"orders": source}))).text
-    for part in ("failed", "blocking: mean is low", "warning: is odd", "a uniform sample", "all 500 valid rows"):
+    for part in (
+        "failed",
+        "blocking: mean is low",
+        "warning: is odd",
+        "drift: is late",
+        "a uniform sample",
+        "all 500 valid rows",
+    ):
         assert part in text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import uuid
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fsspec
@@ -36,6 +37,30 @@ def test_what_was_put_is_read_again(lake: Lake) -> None:
     assert lake.read_bytes("a/b/c.txt") == b"content"
     with lake.open("a/b/c.txt") as stream:
         assert stream.read(3) == b"con"
+
+
+def test_the_size_of_a_file_is_told(lake: Lake) -> None:
+    lake.put_if_absent("a/b.txt", b"content")
+    assert lake.size("a/b.txt") == 7
+    with pytest.raises(FileNotFoundError):
+        lake.size("a/c.txt")
+
+
+def test_every_file_below_a_folder_is_listed_with_its_size_and_time(lake: Lake) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=5)
+    for path in ("a/b/c.txt", "a/.d.unfinished", "e.txt"):
+        lake.put_if_absent(path, b"content")
+    found = list(lake.walk("a"))
+    assert [(file.path, file.bytes) for file in found] == [("a/.d.unfinished", 7), ("a/b/c.txt", 7)]
+    assert all(before < file.modified < before + timedelta(minutes=5) for file in found)
+    assert list(lake.walk("nowhere")) == []
+
+
+def test_the_room_on_a_disk_is_told_and_that_of_an_object_store_is_not(tmp_path: Path) -> None:
+    usage = Lake(str(tmp_path / "not there yet")).disk_usage()
+    assert usage is not None
+    assert 0 < usage[1] <= usage[0]
+    assert Lake("memory://anywhere").disk_usage() is None
 
 
 def test_what_is_there_is_not_put_again(lake: Lake) -> None:

@@ -19,11 +19,11 @@ from sklearn.pipeline import make_pipeline
 from pipeline.digests import canonical_json, digest_bytes
 from pipeline.errors import DamagedError, RefusedError
 from pipeline.stores.lake import Lake
-from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.model_code import digest_module
-from pipeline.stores.models import Models, SavedModel, describe_parameters
+from pipeline.stores.model_metadata import SavedModel
+from pipeline.stores.models import Models, describe_parameters
 from tests.stores.code_samples import SCALER, Project, open_project
-from tests.stores.model_samples import FEATURES, fit_parcels, make_parcels, register_saved
+from tests.stores.model_samples import FEATURES, fit_parcels, make_parcels, save_parcels, version_of
 
 REPOSITORY = Path(__file__).parents[2]
 FIT_AND_SAVE = """
@@ -47,7 +47,13 @@ estimator = make_pipeline(
 ).fit(rows, (rows["weight"] > 0).astype("int64"))
 feature_set = FeatureSet(name="parcels", version=1, features=(Feature("weight"), Feature("town", "category")))
 saved = Models(Lake(sys.argv[1]), "parcels").save(
-    estimator, task="binary", feature_set=feature_set, dataset_version="d", parameters={"seed": 3}
+    estimator,
+    task="binary",
+    feature_set=feature_set,
+    dataset_version="d",
+    parameters={"seed": 3},
+    golden=rows.head(9),
+    decimals=6,
 )
 print(saved.digest, saved.metadata_digest)
 """
@@ -65,23 +71,13 @@ def models(lake: Lake) -> Models:
 
 @pytest.fixture
 def saved(models: Models) -> SavedModel:
-    return save(models)
+    return save_parcels(models)
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     with open_project(tmp_path / "project") as project:
         yield project
-
-
-def save(models: Models, c: float = 1.0) -> SavedModel:
-    return models.save(
-        fit_parcels(c), task="binary", feature_set=FEATURES, dataset_version="d" * 64, parameters={"seed": 7}
-    )
-
-
-def version_of(saved: SavedModel) -> ModelVersion:
-    return ModelVersion(version="4", registered_at="2024-05-06T12:00:00+00:00", registration=register_saved(saved))
 
 
 def test_a_loaded_model_predicts_like_the_saved_one(models: Models, saved: SavedModel) -> None:
@@ -107,8 +103,8 @@ def test_the_file_is_named_by_its_digest(lake: Lake, saved: SavedModel) -> None:
 
 
 def test_the_same_model_has_the_same_file_and_another_one_another(models: Models, saved: SavedModel) -> None:
-    assert save(models) == saved
-    assert save(models, c=0.1).digest != saved.digest
+    assert save_parcels(models) == saved
+    assert save_parcels(models, fit_parcels(0.1)).digest != saved.digest
 
 
 def test_training_again_in_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -129,7 +125,7 @@ def test_training_again_in_another_process_gives_the_same_bytes(tmp_path: Path) 
 
 def test_altered_bytes_are_refused_before_anything_is_unpickled(tmp_path: Path, lake: Lake, models: Models) -> None:
     """An altered file could run code when it is unpickled, so a mark of having run must not appear."""
-    saved = save(models)
+    saved = save_parcels(models)
     mark = tmp_path / "was-unpickled"
 
     class Trap:
@@ -171,7 +167,7 @@ def test_altered_metadata_is_refused(lake: Lake, models: Models, saved: SavedMod
 
 def test_training_again_mends_an_altered_file(lake: Lake, models: Models, saved: SavedModel) -> None:
     lake.replace(saved.path, b"altered")
-    save(models)
+    save_parcels(models)
     assert models.load(version_of(saved)).version == "4"
 
 
@@ -185,7 +181,7 @@ def test_a_model_is_intact_until_one_of_its_files_is_altered_or_missing(
         assert not models.is_intact(saved)
         lake.remove(path)
         assert not models.is_intact(saved)
-        save(models)
+        save_parcels(models)
         assert models.is_intact(saved)
 
 
@@ -219,13 +215,7 @@ def test_parameters_without_a_json_form_are_told_as_text() -> None:
 
 
 def test_another_version_of_the_features_is_another_metadata_file(models: Models, saved: SavedModel) -> None:
-    other = models.save(
-        fit_parcels(),
-        task="binary",
-        feature_set=replace(FEATURES, version=4),
-        dataset_version="d" * 64,
-        parameters={"seed": 7},
-    )
+    other = save_parcels(models, feature_set=replace(FEATURES, version=4))
     assert other.digest == saved.digest
     assert other.metadata_digest != saved.metadata_digest
     assert models.load(version_of(saved)).metadata.feature_set_version == 3
@@ -249,8 +239,7 @@ def test_metadata_is_read_without_unpickling_and_only_as_it_was_registered(
 
 
 def save_scaled(models: Models, scaling: ModuleType) -> SavedModel:
-    estimator = make_pipeline(scaling.Scale(), fit_parcels())
-    return models.save(estimator, task="binary", feature_set=FEATURES, dataset_version="d" * 64, parameters={"seed": 7})
+    return save_parcels(models, make_pipeline(scaling.Scale(), fit_parcels()))
 
 
 def test_a_model_of_other_code_is_refused(project: Project, models: Models) -> None:

@@ -10,12 +10,13 @@ import pyarrow as pa
 
 from pipeline import tasks
 from pipeline.job import Job
-from pipeline.keyspace import Header
+from pipeline.keyspace import Basis, Header
 from pipeline.serving import Reader
 from pipeline.stores.deliveries import Deliveries, Delivery
 from pipeline.stores.lake import Lake
 from pipeline.tasks import Workspace
-from pipeline.tasks.night import SCORE_STAGE, SCORES
+from pipeline.tasks.comparing import SCORES
+from pipeline.tasks.manifests import SCORE_STAGE
 from tests.clock import Clock
 from tests.meter_readings.upstream import MeterUpstream
 
@@ -55,18 +56,31 @@ def land_again(
 
 
 def run_night(
-    workspace: Workspace, job: Job, partition: str, run: str = "first", *, force: bool = False
+    workspace: Workspace,
+    job: Job,
+    partition: str,
+    run: str = "first",
+    *,
+    basis: Basis = "as_corrected",
+    force: bool = False,
+    **options: bool,
 ) -> dict[str, Summary]:
-    """Every stage of a night; summaries by stage."""
-    scored = run_until_scored(workspace, job, partition, run, force=force)
-    return scored | {"publish": tasks.publish(workspace, job, partition, run, scored["score"])}
+    """Every stage of a night; summaries by stage.  The options are those of ``publish``."""
+    scored = run_until_scored(workspace, job, partition, run, basis=basis, force=force)
+    return scored | {"publish": tasks.publish(workspace, job, partition, run, scored["score"], **options)}
 
 
 def run_until_scored(
-    workspace: Workspace, job: Job, partition: str, run: str = "first", *, force: bool = False
+    workspace: Workspace,
+    job: Job,
+    partition: str,
+    run: str = "first",
+    *,
+    basis: Basis = "as_corrected",
+    force: bool = False,
 ) -> dict[str, Summary]:
     """Every stage but the last."""
-    ingested = tasks.ingest(workspace, job, partition, run, force=force)
+    ingested = tasks.ingest(workspace, job, partition, run, basis=basis, force=force)
     validated = tasks.validate(workspace, job, partition, run, ingested, force=force)
     built = tasks.build_features(workspace, job, partition, run, validated, force=force)
     scored = tasks.score(workspace, job, partition, run, built, force=force)

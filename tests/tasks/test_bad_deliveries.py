@@ -99,10 +99,10 @@ def test_an_open_partition_asked_for(served: Served, clock: Clock) -> None:
 @pytest.mark.parametrize(
     ("change", "expected", "found"),
     [
-        (lambda table: table.drop_columns(["rated_amps"]), "column rated_amps (double)", "no rated_amps"),
-        (rename_region, "column region (string)", "no region, but the unknown area"),
-        (number_as_text, "column rated_amps (double)", "rated_amps (string)"),
-        (fraction_as_id, "column meter_id (int64)", "double"),
+        (lambda table: table.drop_columns(["rated_amps"]), "column rated_amps (double)", "| -      | missing"),
+        (rename_region, "column region (string)", "| -      | missing"),
+        (number_as_text, "column rated_amps (double)", "| string | type changed"),
+        (fraction_as_id, "column meter_id (int64)", "double | type changed, values would be lost"),
         (lambda table: table.slice(0, 0), "at least one row", "no rows"),
     ],
     ids=["missing column", "renamed column", "changed dtype", "lossy dtype", "empty partition"],
@@ -197,6 +197,7 @@ def test_a_warning_of_the_suite_is_told_and_stops_nothing(served: Served) -> Non
     (warning,) = night["validate"]["warnings"]
     assert warning.startswith("readings: ")
     assert "mean.kwh" in warning
+    assert night["validate"]["drifts"] == []
 
 
 def test_a_few_bad_rows_are_quarantined_and_accounted_for(served: Served) -> None:
@@ -210,7 +211,7 @@ def test_a_few_bad_rows_are_quarantined_and_accounted_for(served: Served) -> Non
         "read_back": METERS - 4,
     }
     reader = open_reader(served.workspace, served.job)
-    assert not reader.get(str(FIRST_ID)).found
+    assert reader.get(str(FIRST_ID)).source == "prior"
     assert reader.get(str(FIRST_ID + 8)).found
 
 
@@ -233,7 +234,7 @@ def test_conflicting_rows_of_one_id_are_all_refused(served: Served) -> None:
     assert (accounting["received"], accounting["quarantined"], accounting["scored"]) == (METERS + 2, 4, METERS - 2)
     assert night["validate"]["sources"]["meters"]["reasons"] == {"conflicts with another row of the same key": 4}
     answers = open_reader(served.workspace, served.job).get_many([str(FIRST_ID + 20), str(FIRST_ID + 22)])
-    assert not any(answer.found for answer in answers.values())
+    assert {answer.source for answer in answers.values()} == {"prior"}
 
 
 def test_infinity_in_a_feature(served: Served) -> None:

@@ -7,11 +7,15 @@ import pickle
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from pipeline import tasks
+from pipeline.digests import digest_bytes
 from pipeline.errors import BadInputError, DamagedError, NotReadyError, RefusedError
+from pipeline.job import Job
+from pipeline.tasks import Workspace
 from tests.tasks.conftest import Served
-from tests.tasks.nights import NEXT, TRAINED_ON, run_night, train_model
+from tests.tasks.nights import LIVE, NEXT, TRAINED_ON, run_night, run_until_scored, train_model
 
 
 class Bomb:
@@ -42,6 +46,32 @@ def test_a_model_file_that_was_altered_is_never_unpickled(served: Served, tmp_pa
     assert not sprung.exists()
     assert registration.model_digest in str(caught.value.expected)
     served.check_refused(caught.value)
+
+
+def test_a_model_that_somebody_put_into_the_ledger_without_the_key_is_never_unpickled(
+    trained: Workspace, job: Job, tmp_path: Path
+) -> None:
+    """Every digest fits: whoever can write to the lake can write the ledger too."""
+    keys = (SecretStr("signing-" * 4),)
+    workspace = Workspace(trained.settings.model_copy(update={"signing_keys": keys}), trained.clock)
+    train_model(workspace, job, TRAINED_ON, "signed")
+    ledger = workspace.ledger(job)
+    registration = ledger.version("1").registration
+    bomb = pickle.dumps(Bomb(tmp_path / "sprung"))
+    digest = digest_bytes(bomb)
+    old = registration.artifact_path
+    metadata = old.replace(".joblib", f".{registration.metadata_digest[:16]}.json")
+    workspace.lake.replace(old.replace(registration.model_digest, digest), bomb)
+    workspace.lake.replace(metadata.replace(registration.model_digest, digest), workspace.lake.read_bytes(metadata))
+    forged = registration.model_copy(
+        update={"model_digest": digest, "artifact_path": old.replace(registration.model_digest, digest)}
+    )
+    version = ledger.register(forged, who="somebody", why="to run code in a worker").version
+    ledger.promote(version, holds_from=NEXT, who="somebody", why="likewise", expected_champion="1")
+    assert run_until_scored(workspace, job, LIVE)["score"]["model_version"] == "1"
+    with pytest.raises(RefusedError, match=f"model {version} is not signed"):
+        run_until_scored(workspace, job, NEXT)
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_a_model_file_that_is_gone(served: Served) -> None:

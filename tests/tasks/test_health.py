@@ -36,6 +36,15 @@ def test_secrets_are_not_shown(workspace: Workspace) -> None:
     assert "hush" not in str(report)
 
 
+def test_a_champion_that_is_not_signed_by_the_key_is_a_problem(trained: Workspace) -> None:
+    assert "no key" in check_health(trained)["settings"]["model signing"]
+    settings = trained.settings.model_copy(update={"signing_keys": (SecretStr("hush" * 8),)})
+    report = check_health(Workspace(settings, trained.clock))
+    assert report["settings"]["model signing"] == "1 key accepted"
+    assert any("model 1 is not signed" in problem for problem in report["problems"])
+    assert "hush" not in str(report)
+
+
 def test_redis_that_is_down_is_a_problem_and_stops_nothing(workspace: Workspace) -> None:
     settings = workspace.settings.model_copy(update={"redis_url": SecretStr("redis://127.0.0.1:1/0")})
     report = check_health(Workspace(settings, workspace.clock))

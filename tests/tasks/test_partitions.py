@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from itertools import pairwise
+from zoneinfo import ZoneInfo, available_timezones
 
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from pipeline.contracts import load_contract
 from pipeline.errors import BadInputError, NotReadyError
 from pipeline.job import Job
+from pipeline.stages.validate import frame_from_arrow, judge_rows
 from pipeline.tasks.partitions import (
     check_closed,
     deliveries_ready,
@@ -18,6 +24,7 @@ from pipeline.tasks.partitions import (
     trailing_days,
 )
 from pipeline.tasks.workspace import Workspace
+from tests.meter_readings.job import JOB as METERS_JOB
 from tests.tasks.nights import LIVE
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
@@ -128,6 +135,56 @@ def test_the_newest_closed_partition_is_never_beyond_what_upstream_has(job: Job)
     assert newest_closed_partition(ended, LATER) == "2024-03-31"
 
 
+@given(st.dates(date(1975, 1, 1), date(2037, 1, 1)), st.sampled_from(sorted(available_timezones())), st.integers(0, 30))
+def test_partitions_close_in_their_order_in_every_zone(day: date, zone: str, hours: int) -> None:
+    """About a day apart: 23 or 25 hours where clocks change, none at all where a day was left out of the calendar."""
+    job = METERS_JOB.model_copy(update={"timezone": zone, "close_after": timedelta(hours=hours)})
+    apart = job.cutoff(day + timedelta(days=1)) - job.cutoff(day)
+    assert timedelta(0) <= apart <= timedelta(hours=48)
+    assert abs(job.cutoff(day) - datetime.combine(day, time(), UTC) - timedelta(hours=24 + hours)) <= timedelta(
+        hours=16
+    )
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours"),
+    [
+        ("America/New_York", "2024-03-10", 23),
+        ("America/New_York", "2024-11-03", 25),
+        ("Europe/Berlin", "2024-03-31", 23),
+        ("Europe/Berlin", "2024-10-27", 25),
+        ("Asia/Tokyo", "2024-03-31", 24),
+    ],
+)
+def test_days_of_23_and_25_hours(job: Job, zone: str, day: str, hours: int) -> None:
+    """Closed at midnight, a partition is as long as its day."""
+    zoned = in_zone(job, zone).model_copy(update={"close_after": timedelta()})
+    this = date.fromisoformat(day)
+    assert zoned.cutoff(this) - zoned.cutoff(this - timedelta(days=1)) == timedelta(hours=hours)
+
+
+def test_of_an_hour_that_comes_twice_both_are_before_the_cutoff_after_them(job: Job) -> None:
+    """01:30 in New York, before and after clocks went back, of a partition that closes at 02:00 that night."""
+    zoned = in_zone(job, "America/New_York").model_copy(update={"close_after": timedelta(hours=2)})
+    cutoff = zoned.cutoff(date(2024, 11, 2))
+    first, second = (datetime(2024, 11, 3, 1, 30, fold=fold, tzinfo=ZoneInfo("America/New_York")) for fold in (0, 1))
+    contract = load_contract(job.source("readings"))
+    moments = [first, second, cutoff]
+    table = pa.table(
+        {
+            "meter_id": [1, 2, 3],
+            "region": ["north"] * 3,
+            "kwh": [1.0] * 3,
+            "read_at": pa.array([moment.astimezone(UTC) for moment in moments], pa.timestamp("us", "UTC")),
+            "_row": [0, 1, 2],
+        }
+    )
+    verdict = judge_rows(
+        frame_from_arrow(table, contract), contract, key=("meter_id",), event_time="read_at", cutoff=cutoff
+    )
+    assert verdict.valid["meter_id"].tolist() == [1, 2]
+
+
 def test_no_partition_has_closed_before_the_first(job: Job) -> None:
     with pytest.raises(NotReadyError, match="still open"):
         newest_closed_partition(job, datetime(2024, 2, 19, tzinfo=UTC))
@@ -137,6 +194,15 @@ def test_trailing_days_are_newest_first_and_begin_with_the_first_partition(job: 
     assert trailing_days(job, "2024-03-01", 3) == ["2024-03-01", "2024-02-29", "2024-02-28"]
     assert trailing_days(job, "2024-02-20", 7) == ["2024-02-20", "2024-02-19"]
     assert trailing_days(job, "2024-02-20", 0) == []
+    assert trailing_days(job, "2025-01-01", 2) == ["2025-01-01", "2024-12-31"]
+
+
+@given(st.dates(date(2024, 3, 1), date(2040, 1, 1)), st.integers(1, 800))
+def test_trailing_days_leave_none_out_over_leap_days_and_years(newest: date, length: int) -> None:
+    days = [date.fromisoformat(day) for day in trailing_days(METERS_JOB, newest.isoformat(), length)]
+    assert days[0] == newest
+    assert all(later - earlier == timedelta(days=1) for later, earlier in pairwise(days))
+    assert len(days) == min(length, (newest - METERS_JOB.first_partition).days + 1)
 
 
 def test_an_older_partition_without_deliveries_fails_at_once(workspace: Workspace, job: Job) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import DamagedError
 from pipeline.keyspace import State
 from pipeline.stores.predictions import Load
-from pipeline.tasks.night_inputs import load_night
+from pipeline.tasks.manifests import find_candidate
 from pipeline.tasks.releasing import publish_release
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE
@@ -17,13 +17,12 @@ from tests.tasks.nights import LIVE
 
 def test_a_population_that_is_not_accounted_for_is_not_published(served: Served) -> None:
     workspace, job = served.workspace, served.job
-    outputs = workspace.outputs(job)
-    own, _ = load_night(outputs, job, served.first["score"]["night"])
-    scored = outputs.load("score", served.first["score"]["output"])
-    population = own["meters"].rows
+    candidate = find_candidate(workspace, job, LIVE, "bad", served.first["score"])
+    population = candidate.own["meters"].rows
     lost = population.model_copy(update={"facts": {**population.facts, "received": 241}})
+    own = {**candidate.own, "meters": replace(candidate.own["meters"], rows=lost)}
     with pytest.raises(DamagedError, match="not accounted for") as caught:
-        publish_release(workspace, job, LIVE, "bad", {**own, "meters": replace(own["meters"], rows=lost)}, scored)
+        publish_release(workspace, job, replace(candidate, own=own))
     assert caught.value.expected == "received = quarantined + scored"
     assert caught.value.found == "241 received, 0 quarantined, 240 scored"
     served.check_refused(caught.value, LIVE)
@@ -31,13 +30,11 @@ def test_a_population_that_is_not_accounted_for_is_not_published(served: Served)
 
 def test_rows_that_redis_lost_are_not_made_live(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace, job = served.workspace, served.job
-    outputs = workspace.outputs(job)
-    own, _ = load_night(outputs, job, served.first["score"]["night"])
-    scored = outputs.load("score", served.first["score"]["output"])
+    candidate = find_candidate(workspace, job, LIVE, "bad", served.first["score"])
     read_back = Load.read_back
     monkeypatch.setattr(Load, "read_back", lambda load: read_back(load) - 1)
     with pytest.raises(DamagedError, match="not accounted for") as caught:
-        publish_release(workspace, job, LIVE, "bad", own, scored)
+        publish_release(workspace, job, candidate)
     assert caught.value.expected == "scored = published = read back"
     served.check_refused(caught.value, LIVE)
     newest = workspace.predictions.generations(job.name)[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import BadInputError, NotReadyError
+from pipeline.errors import BadInputError, NotReadyError, UnforeseenError
 from pipeline.job import Job
 from pipeline.tasks import Workspace, read_run
 from pipeline.tasks.runs import Summary, record_stage
@@ -46,10 +46,18 @@ def test_a_failure_is_recorded_and_raised(workspace: Workspace, job: Job) -> Non
 
 def test_an_error_that_nobody_foresaw_is_recorded_without_its_text(workspace: Workspace, job: Job) -> None:
     """It may hold rows."""
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(UnforeseenError, match="ZeroDivisionError") as caught:
         record_stage(workspace, job, LIVE, RUN, "score", lambda: fail_with(ZeroDivisionError("a row")))
     (record,) = read_run(workspace, job, LIVE)["stages"]
-    assert record["error"] == {"error": "ZeroDivisionError"}
+    assert record["error"] == caught.value.to_json()
+    assert "a row" not in str(record)
+
+
+def test_that_a_file_was_not_to_be_had_is_raised_as_it_is(workspace: Workspace, job: Job) -> None:
+    with pytest.raises(ConnectionResetError):
+        record_stage(workspace, job, LIVE, RUN, "score", lambda: fail_with(ConnectionResetError("object store")))
+    (record,) = read_run(workspace, job, LIVE)["stages"]
+    assert record["error"] == {"error": "ConnectionResetError"}
 
 
 def test_a_stage_that_is_tried_again_replaces_its_record(workspace: Workspace, job: Job) -> None:

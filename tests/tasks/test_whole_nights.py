@@ -9,6 +9,7 @@ from pipeline.job import Job
 from pipeline.keyspace import shard_of
 from pipeline.serving import PartitionNotKept
 from pipeline.tasks import Workspace
+from pipeline.tasks.cold_starts import read_priors
 from tests.meter_readings.upstream import FIRST_ID, METERS
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE, NEXT, NIGHTS, live_header, open_reader, read_live, read_scores, run_night
@@ -45,10 +46,10 @@ def test_a_reader_gets_model_partition_generation_and_age(served: Served) -> Non
     assert answer.source == "stale"
 
 
-def test_an_unknown_meter_has_no_prediction(served: Served) -> None:
+def test_an_unknown_meter_has_no_prediction_of_its_own(served: Served) -> None:
     answer = open_reader(served.workspace, served.job).get("12")
-    assert not answer.found
-    assert answer.value is None
+    assert str(answer.source) == "prior"
+    assert answer.value == read_priors(served.workspace, served.job, "1")[0][""]
 
 
 def test_the_night_is_done_in_the_shards_of_the_population(served: Served) -> None:

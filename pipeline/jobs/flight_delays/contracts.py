@@ -45,6 +45,19 @@ def id_tells_the_flight(rows: pd.DataFrame) -> pd.Series:
     return agree
 
 
+def hour_is_local(rows: pd.DataFrame) -> pd.Series:
+    """The hour and minute are those of the planned departure, by the clock in New York."""
+    local = rows["scheduled_departure"].dt.tz_convert("America/New_York").dt
+    agree: pd.Series = (local.hour == rows["scheduled_hour"]) & (local.minute == rows["scheduled_minute"])
+    return agree
+
+
+def observed_in_hour(rows: pd.DataFrame) -> pd.Series:
+    """The hour is that of the observation, by the clock in New York."""
+    agree: pd.Series = rows["observed_at"].dt.tz_convert("America/New_York").dt.hour == rows["hour"]
+    return agree
+
+
 def leaves_and_lands_elsewhere(rows: pd.DataFrame) -> pd.Series:
     """A flight goes somewhere."""
     return rows["origin"] != rows["dest"]
@@ -87,6 +100,7 @@ PLAN_CHECKS = [
         "flight_id must agree with carrier, flight, origin and the local date of scheduled_departure",
     ),
     must(leaves_and_lands_elsewhere, "origin and dest must differ"),
+    must(hour_is_local, "scheduled_hour and scheduled_minute must be the local time of scheduled_departure"),
 ]
 
 SCHEDULE = pandera.DataFrameSchema(dict(PLANNED), checks=PLAN_CHECKS, name="schedule")
@@ -124,6 +138,7 @@ WEATHER = pandera.DataFrameSchema(
         "pressure": pandera.Column("float64", within(900, 1100, "millibars"), nullable=True),
         "visib": pandera.Column("float64", within(0, 100, "miles"), nullable=True),
     },
+    checks=[must(observed_in_hour, "hour must be the local hour of observed_at")],
     name="weather",
 )
 

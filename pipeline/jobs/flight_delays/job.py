@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from pipeline.job import Job, Label, Owner, Role, Source, Training
+from pipeline.job import Job, Label, Owner, Priors, ReleaseGate, Role, Source, Training
 
 FIRST_PARTITION = date(2013, 1, 1)
 LAST_PARTITION = date(2013, 12, 30)
@@ -33,6 +33,7 @@ JOB = Job(
             key=("flight_id",),
             contract=f"{_HERE}.contracts:SCHEDULE",
             suite=f"{_HERE}.suites:schedule_suite",
+            measures=f"{_HERE}.measures:SCHEDULE",
             shards=2,
         ),
         Source(
@@ -41,6 +42,7 @@ JOB = Job(
             key=("flight_id",),
             contract=f"{_HERE}.contracts:FLIGHTS",
             suite=f"{_HERE}.suites:flights_suite",
+            measures=f"{_HERE}.measures:FLIGHTS",
             event_time="known_at",
         ),
         Source(
@@ -49,12 +51,20 @@ JOB = Job(
             key=("origin", "observed_at"),
             contract=f"{_HERE}.contracts:WEATHER",
             suite=f"{_HERE}.suites:weather_suite",
+            measures=f"{_HERE}.measures:WEATHER",
             event_time="observed_at",
             # A partition has 72 rows: two bad sensor readings in a day are no reason to stop.
             max_quarantined=0.05,
         ),
         Source(name="planes", role=Role.DIMENSION, key=("tailnum",), contract=f"{_HERE}.contracts:PLANES"),
-        Source(name="airports", role=Role.DIMENSION, key=("airport",), contract=f"{_HERE}.contracts:AIRPORTS"),
+        Source(
+            name="airports",
+            role=Role.DIMENSION,
+            key=("airport",),
+            contract=f"{_HERE}.contracts:AIRPORTS",
+            suite=f"{_HERE}.suites:airports_suite",
+            measures=f"{_HERE}.measures:AIRPORTS",
+        ),
         Source(name="airlines", role=Role.DIMENSION, key=("carrier",), contract=f"{_HERE}.contracts:AIRLINES"),
     ),
     feature_set="features.flight_delays:FEATURES",
@@ -64,4 +74,10 @@ JOB = Job(
     training=Training(window=365, minimum=28, holdout=7, margin=0.002, seed=20130101),
     max_age=timedelta(hours=36),
     upstream=f"{_HERE}.upstream:FlightUpstream",
+    # A flight that was put on at short notice: how late its carrier's flights are.
+    priors=Priors(segment="carrier"),
+    decision_threshold=0.5,
+    segments=("origin", "carrier"),
+    # Beyond what any of 91 nights before July was from the one before; docs/flight-job.md has the table.
+    release_gate=ReleaseGate(max_lost=0.5, max_flipped=0.2, max_shift=0.9, on_breach="ask", ids_recur=False),
 )

@@ -6,9 +6,10 @@ from typing import Any
 
 import redis
 
-from pipeline.keyspace import describe_address
+from pipeline.redis_url import REDIS_ERRORS, describe_client, name_keys_on_masters
 from pipeline.stores.predictions.refusals import code_of
 
+PROBE = "nightjar:probe"
 _OLDEST = (6, 2)
 _LIMITS = {"entries": 128, "value": 64}  # 64 entries in the mean leave no bucket above 128
 
@@ -16,24 +17,35 @@ _LIMITS = {"entries": 128, "value": 64}  # 64 entries in the mean leave no bucke
 def check_server(client: redis.Redis) -> dict[str, Any]:
     """Version, memory policy, listpack limits, role and write permission, with ``problems`` in words.
 
-    Values that the user may not see are None.
+    Of a cluster it is said of every master, under ``masters``.  Values that the user may not see are None.
     """
-    report: dict[str, Any] = {"address": describe_address(client.connection_pool.connection_kwargs), "problems": []}
+    report: dict[str, Any] = {"address": describe_client(client), "problems": []}
     try:
-        facts: dict[str, Any] = client.info()
-    except redis.RedisError as error:
+        found = [_check_master(master, probe) for master, probe in name_keys_on_masters(client, PROBE)]
+    except REDIS_ERRORS as error:
         report["problems"].append(f"Redis does not answer: {error}")
         return report
-    report |= {
+    if len(found) == 1:
+        return found[0] | {"address": report["address"]}
+    report["problems"] = [f"{master['address']}: {problem}" for master in found for problem in master["problems"]]
+    return report | {"masters": found}
+
+
+def _check_master(client: redis.Redis, probe: str) -> dict[str, Any]:
+    facts: dict[str, Any] = client.info()
+    problems: list[str] = []
+    report = {
+        "address": describe_client(client),
+        "problems": problems,
         "version": facts["redis_version"],
         "role": facts["role"],
         "used_memory": facts["used_memory"],
         "maxmemory": facts["maxmemory"],
         "maxmemory_policy": facts["maxmemory_policy"],
         "listpack_limits": _read_limits(client),
-        "writeable": _is_writeable(client, report["problems"]),
+        "writeable": _is_writeable(client, probe, problems),
     }
-    report["problems"] += _judge(report)
+    problems += _judge(report)
     return report
 
 
@@ -66,9 +78,9 @@ def _read_limits(client: redis.Redis) -> dict[str, int] | None:
     return {name: int(found[key]) for name, keys in wanted.items() for key in keys[::-1] if key in found}
 
 
-def _is_writeable(client: redis.Redis, problems: list[str]) -> bool:
+def _is_writeable(client: redis.Redis, probe: str, problems: list[str]) -> bool:
     try:
-        client.set("nightjar:probe", "1", px=1000)
+        client.set(probe, "1", px=1000)
     except redis.RedisError as error:
         problems.append(f"Redis takes no writes ({code_of(error) or type(error).__name__}): {error}")
         return False

@@ -6,6 +6,7 @@ prefix; over RESP2, ``HGETALL`` of a bucket that Redis keeps in order sends the 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,13 @@ class Chunk:
         for bucket, count, end in zip(self.buckets, self.counts, self.ends, strict=True):
             yield bucket, count, self.body[start:end]
             start = end
+
+    @classmethod
+    def of_bodies(cls, bodies: Sequence[tuple[int, int, memoryview]]) -> Chunk:
+        """The inverse of :meth:`bodies`; the bodies are copied."""
+        buckets, counts, parts = zip(*bodies, strict=True)
+        ends = list(itertools.accumulate(len(part) for part in parts))
+        return cls(list(buckets), list(counts), ends, memoryview(b"".join(parts)))
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ def _check_ids(ids: pa.Array) -> pa.StringArray:
         ids = pc.cast(ids, pa.string())
         ids.validate(full=True)
     except pa.ArrowInvalid as error:
-        raise _bad_ids(str(error)) from error
+        raise _bad_ids("some that are no UTF-8") from error
     if not len(ids):
         return ids
     offsets = _offsets(ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -14,14 +14,16 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import keyspace
-from pipeline.errors import BadInputError, NightjarError, RefusedError
-from pipeline.keyspace import Header, State, token_of
+from pipeline.errors import BadInputError, NightjarError, RefusedError, UnavailableError
+from pipeline.keyspace import Basis, Header, State, token_of
 from pipeline.stores.predictions import encoding
 from pipeline.stores.predictions.encoding import Chunk, Rows
+from pipeline.stores.predictions.masters import Masters
+from pipeline.stores.predictions.priors import encode_priors, read_priors, send_priors
 from pipeline.stores.predictions.refusals import explain_refusal, explained
 from pipeline.stores.predictions.registry import Record, Registry
-from pipeline.stores.predictions.transfer import Sent, read_chunk, send_chunk
-from pipeline.stores.predictions.wire import ReplyError, Wire
+from pipeline.stores.predictions.transfer import Sent, mark_emptied, measure_buckets, read_chunk, send_chunk
+from pipeline.stores.predictions.wire import ReplyError
 
 _CHUNKS_UNDER_WAY = 3
 _SAMPLED_BUCKETS = 128
@@ -49,10 +51,13 @@ class Load:
         bytes_per_prediction: what Redis needs for one, keys included; measured by :meth:`read_back`.
     """
 
-    def __init__(self, registry: Registry, generation: str, record: Record, decimals: int | None) -> None:
+    def __init__(
+        self, registry: Registry, generation: str, record: Record, decimals: int | None, *, is_again: bool = False
+    ) -> None:
         self._registry = registry
         self._record = record
         self._decimals = decimals
+        self._is_again = is_again
         self.generation = generation
         self.token = token_of(generation) or 0
         self.partition = record.partition
@@ -67,8 +72,10 @@ class Load:
         self._read_rows: int | None = None
         self._sealed = False
         self._under_way: deque[Future[Sent]] = deque()
+        self._priors: dict[str, str] = {}
+        self._prior_columns = 0
         self._sender = ThreadPoolExecutor(1, thread_name_prefix="publish")
-        self._wire: Wire | None = None
+        self._masters: Masters | None = None
 
     def __enter__(self) -> Load:
         return self
@@ -109,6 +116,18 @@ class Load:
         rows: int = self._guard(self._read_back)
         return rows
 
+    def send_priors(self, priors: Mapping[str, Any]) -> None:
+        """Send what holds for entities that are not in the population; before :meth:`read_back`, once, if at all.
+
+        Args:
+            priors: prediction by segment, the one of the segment ``""`` for whoever is in no segment.
+
+        Raises:
+            BadInputError: there is no global prior, or a segment or a prediction cannot be published.
+            UnavailableError, RefusedError: as for :meth:`send`.
+        """
+        self._guard(lambda: self._send_priors(priors))
+
     def make_header(
         self,
         *,
@@ -118,6 +137,10 @@ class Load:
         columns: tuple[str, ...],
         max_age_seconds: int | None,
         manifest: str,
+        inputs: str = "",
+        basis: Basis = "as_corrected",
+        prior_segment: str | None = None,
+        caveats: tuple[str, ...] = (),
     ) -> Header:
         """The header of what was read back, published now."""
         return Header(
@@ -133,6 +156,11 @@ class Load:
             published_at=self._registry.clock(),
             max_age_seconds=max_age_seconds,
             manifest=manifest,
+            inputs=inputs,
+            basis=basis,
+            priors=len(self._priors),
+            prior_segment=prior_segment,
+            caveats=caveats,
         )
 
     def seal(self, header: Header) -> None:
@@ -184,16 +212,23 @@ class Load:
                     "rows of one bucket came in two tables", "each shard's rows in one table", "a shard in pieces"
                 )
             self._filled[chunk.buckets] = True
-            while len(self._under_way) >= _CHUNKS_UNDER_WAY:
-                self._sent.append(self._under_way.popleft().result())
-            self._under_way.append(self._sender.submit(self._send_chunk, chunk))
+            for node, part in self._connect().split(chunk, self._registry.job, self.generation):
+                while len(self._under_way) >= _CHUNKS_UNDER_WAY:
+                    self._sent.append(self._under_way.popleft().result())
+                self._under_way.append(self._sender.submit(self._send_chunk, node, part))
 
-    def _send_chunk(self, chunk: Chunk) -> Sent:
-        return send_chunk(self._connect(), self._registry.job, self.generation, chunk)
+    def _send_chunk(self, node: str, chunk: Chunk) -> Sent:
+        return send_chunk(self._connect(), node, self._registry.job, self.generation, chunk)
 
-    def _connect(self) -> Wire:
-        self._wire = self._wire or Wire(self._registry.client)
-        return self._wire
+    def _send_priors(self, priors: Mapping[str, Any]) -> None:
+        self._priors, self._prior_columns = encode_priors(priors, self._decimals)
+        key = keyspace.prior_key(self._registry.job, self.generation)
+        # Shards may still be on their way: behind them, since a wire is one conversation.
+        self._sender.submit(lambda: send_priors(self._connect(), key, self._priors)).result()
+
+    def _connect(self) -> Masters:
+        self._masters = self._masters or Masters(self._registry.client)
+        return self._masters
 
     def _send_gathered(self) -> None:
         """Few rows: with all ids at hand, choose as many buckets as leave none empty."""
@@ -213,32 +248,33 @@ class Load:
             self._send_gathered()
         while self._under_way:
             self._sent.append(self._under_way.popleft().result())
-        if not self._filled.all():
-            empty = int(np.count_nonzero(~self._filled))
-            problem = f"{empty} of {self.buckets} buckets would be empty"
+        if self._is_again:  # a bucket whose last entity was erased meanwhile
+            empty = np.flatnonzero(~self._filled).tolist()
+            mark_emptied(self._connect(), self._registry.job, self.generation, empty)
+        elif not self._filled.all():
+            count = int(np.count_nonzero(~self._filled))
+            problem = f"{count} of {self.buckets} buckets would be empty"
             raise self._refuse(problem, "entries in each", "begin the load with gather=True", UnevenIdsError)
-        wire = self._connect()
-        rows = sum(read_chunk(wire, self._registry.job, self.generation, sent) for sent in self._sent)
-        self.bytes_per_prediction = self._measure_memory()
+        masters, job = self._connect(), self._registry.job
+        rows = sum(read_chunk(masters, job, self.generation, sent) for sent in self._sent)
+        if self._priors:
+            if self._prior_columns != self.columns:
+                raise self._bad("priors are not like predictions", f"{self.columns} parts", f"{self._prior_columns}")
+            read_priors(masters, job, keyspace.prior_key(job, self.generation), self._priors)
+        self.bytes_per_prediction = measure_buckets(masters, job, self.generation, self._sent, _SAMPLED_BUCKETS)
+        masters.settle()
         self._read_rows = rows
         return rows
-
-    def _measure_memory(self) -> float:
-        """Mean over a sample of buckets, spread evenly."""
-        counts = {bucket: count for sent in self._sent for bucket, count in sent.counts.items()}
-        sample = sorted(counts)[:: max(1, len(counts) // _SAMPLED_BUCKETS)]
-        with self._registry.client.pipeline(transaction=False) as pipeline:
-            for bucket in sample:
-                pipeline.memory_usage(keyspace.bucket_key(self._registry.job, self.generation, bucket), samples=0)
-            sizes = pipeline.execute()
-        return float(sum(sizes) / sum(counts[bucket] for bucket in sample))
 
     def _seal(self, header: Header) -> None:
         due = (self._registry.job, self.generation, self.partition, self._read_rows, self.buckets, self.columns)
         told = (header.job, header.generation, header.partition, header.rows, header.buckets, len(header.columns))
         if due != told:
             raise self._refuse("the header does not tell what was read back", f"{due}", f"correct the header: {told}")
-        state = self._registry.seal(header)
+        run_id = self._connect().server_of(keyspace.states_key(self._registry.job))
+        state = self._registry.seal(header, run_id)
+        if state == "another server":
+            raise self._replaced()
         if state != State.VERIFIED:
             raise self._refuse(f"the load was given up by somebody else ({state})", "loading", "publish again")
         self._sealed = True
@@ -271,9 +307,19 @@ class Load:
 
     def _close(self) -> None:
         self._sender.shutdown(wait=True, cancel_futures=True)
-        if self._wire is not None:
-            self._wire.close()
-            self._wire = None
+        if self._masters is not None:
+            self._masters.close()
+            self._masters = None
+
+    def _replaced(self) -> UnavailableError:
+        return UnavailableError(
+            f"Redis failed over after it was read back, the new master may not have all of it: {self.generation}",
+            job=self._registry.job,
+            partition=self.partition,
+            expected="the server that was read back",
+            found="another one",
+            next_step="publish again",
+        )
 
     def _bad(self, problem: str, expected: str, found: str) -> BadInputError:
         return BadInputError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -15,6 +15,8 @@ from pipeline import keyspace
 from pipeline.digests import canonical_json
 from pipeline.keyspace import Header, State
 from pipeline.stores.predictions import scripts
+from pipeline.stores.predictions.decisions import Decision, Pin, Rejection
+from pipeline.stores.predictions.masters import unlink_keys
 from pipeline.stores.predictions.refusals import explained
 
 UNLINKED_AT_ONCE = 1000
@@ -48,6 +50,8 @@ class Generation:
         record: None if Redis lost it.
         header: None until the generation is verified.
         ended_at: when it was retired or rejected.
+        released: the token that it was last made live or kept with; its own if Redis does not know.
+        pin: who wants it kept, if anybody.
     """
 
     name: str
@@ -55,6 +59,8 @@ class Generation:
     record: Record | None
     header: Header | None
     ended_at: datetime | None
+    released: int
+    pin: Pin | None
 
     @property
     def token(self) -> int:
@@ -81,7 +87,20 @@ class Live:
     header: Header
 
 
-Result = Literal["live", "kept", "token", "state", "header"]
+Result = Literal["live", "kept", "token", "state", "header", "rejected", "newest"]
+
+_CONTROL_KEYS = (
+    "live",
+    "headers",
+    "states",
+    "partitions",
+    "token",
+    "loads",
+    "ended",
+    "released",
+    "rejected",
+    "pins",
+)
 
 
 @dataclass(frozen=True)
@@ -94,53 +113,116 @@ class Registry:
     _keys: dict[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        names = ("live", "headers", "states", "partitions", "token", "loads", "ended")
-        object.__setattr__(self, "_keys", {name: getattr(keyspace, f"{name}_key")(self.job) for name in names})
+        keys = {name: getattr(keyspace, f"{name}_key")(self.job) for name in _CONTROL_KEYS}
+        object.__setattr__(self, "_keys", keys)
 
     def take_token(self, known_token: int) -> int:
         """Take the next fencing token, above ``known_token`` and above live's."""
         return int(self._run(scripts.TAKE, ["token", "live"], known_token))
+
+    def read_token(self) -> int:
+        """The last fencing token given out; 0 if Redis knows none."""
+        with explained(self.client, self.job):
+            return int(cast("str | None", self.client.get(self._keys["token"])) or 0)
 
     def begin(self, record: Record, known_token: int) -> str:
         """Take a token and enter a generation as loading; returns its name."""
         keys = ["token", "live", "states", "loads"]
         return str(self._run(scripts.BEGIN, keys, known_token, secrets.token_hex(2), record.to_json()))
 
+    def restore(self, generation: str, record: Record, known_token: int) -> str:
+        """Enter a generation that Redis lost as loading, under its own name; returns ``loading``, or its state."""
+        keys = ["token", "headers", "states", "loads"]
+        return str(self._run(scripts.RESTORE, keys, generation, known_token, record.to_json()))
+
+    def keep(self, generation: str, token: int, partition: str) -> None:
+        """Say of a verified generation that it was kept, with ``token``, to be read by partition."""
+        self._run(scripts.KEEP, ["states", "released", "partitions"], generation, token, partition)
+
+    def retire(self, generation: str, token: int) -> None:
+        """Say of a verified generation that it was live once, made so with ``token``."""
+        self._run(scripts.RETIRE, ["states", "ended", "released"], generation, token, self._now())
+
     def update_record(self, generation: str, record: Record) -> None:
         """Replace what is known of a load, before its first data key."""
         with explained(self.client, self.job, record.partition):
             self.client.hset(self._keys["loads"], generation, record.to_json())
 
-    def seal(self, header: Header) -> str:
-        """Make a loading generation a verified one; returns ``verified`` or the reason against it."""
-        arguments = (header.generation, header.to_json(), header.partition, header.token)
-        return str(self._run(scripts.SEAL, ["states", "headers", "partitions"], *arguments))
+    def seal(self, header: Header, run_id: str) -> str:
+        """Make a loading generation a verified one, on the very server that it was read back from.
 
-    def flip(self, generation: str, token: int, allow_older_partition: bool) -> tuple[Result, str | None, str | None]:
+        Returns:
+            ``verified``, or the reason against it; ``another server`` if one with another ``run_id`` has taken over.
+        """
+        keys = ["states", "headers", "partitions", "rejected", "live", "released"]
+        arguments = (header.generation, header.to_json(), header.partition, header.token, header.inputs, run_id)
+        return str(self._run(scripts.SEAL, keys, *arguments))
+
+    def flip(
+        self, generation: str, token: int, *, allow_older_partition: bool, allow_rejected: bool
+    ) -> tuple[Result, str | None, str | None]:
         """Try to make a generation live: the result, the generation that was live, and what stood in the way."""
-        arguments = (generation, token, int(allow_older_partition), self._now())
-        reply = self._run(scripts.FLIP, ["live", "headers", "states", "ended"], *arguments)
+        keys = ["live", "headers", "states", "ended", "released", "partitions", "rejected"]
+        arguments = (generation, token, self._now(), int(allow_older_partition), int(allow_rejected))
+        reply = self._run(scripts.FLIP, keys, *arguments)
         result, previous, reason = [*reply, None, None][:3]
         return cast("Result", result), previous, reason
 
+    def roll_back(self, leave: str, to: str, decision: Decision, known_token: int) -> list[str | None]:
+        """Make ``to`` live in place of ``leave``.
+
+        Returns:
+            ``live``, the new token and the rejected generations; or ``moved`` and what is live instead of ``leave``; or
+            ``state`` and the state of ``to``, which is not one to return to.
+        """
+        keys = ["live", "headers", "states", "ended", "released", "partitions", "token", "rejected"]
+        arguments = (leave, to, known_token, self._now(), decision.to_json()[1:])
+        return cast("list[str | None]", self._run(scripts.ROLLBACK, keys, *arguments))
+
     def reject(self, generation: str, partition: str | None, states: Iterable[State]) -> str:
-        """Reject a generation that is in one of ``states`` and not live; returns the state that it is in then."""
-        arguments = (generation, partition or "", self._now(), *states)
-        return str(self._run(scripts.REJECT, ["live", "states", "partitions", "ended"], *arguments))
+        """Reject a generation that is in one of ``states`` and neither live nor pinned, before its data is removed.
+
+        Returns:
+            The state that it is in then, or ``pinned``, or ``unknown``.
+        """
+        keys = ["live", "headers", "states", "ended", "partitions", "pins"]
+        return str(self._run(scripts.REJECT, keys, generation, partition or "", self._now(), *states))
+
+    def pin(self, generation: str, pin: Pin) -> str:
+        """Keep a generation that has all of its data; returns ``pinned`` or its state."""
+        return str(self._run(scripts.PIN, ["headers", "states", "pins"], generation, pin.to_json()))
+
+    def unpin(self, generation: str) -> bool:
+        """Take a pin out; returns whether there was one."""
+        with explained(self.client, self.job):
+            return bool(self.client.hdel(self._keys["pins"], generation))
+
+    def read_rejections(self) -> dict[str, Rejection]:
+        """What was rolled back, by the digest of its inputs."""
+        with explained(self.client, self.job):
+            found = cast("dict[str, str]", self.client.hgetall(self._keys["rejected"]))
+        return {inputs: Rejection.from_json(text) for inputs, text in found.items()}
+
+    def write_rejections(self, rejections: Mapping[str, Rejection]) -> None:
+        """Enter what was rolled back, for a Redis that lost it."""
+        with explained(self.client, self.job):
+            for inputs, rejection in rejections.items():
+                self.client.hset(self._keys["rejected"], inputs, rejection.to_json())
 
     def remove_data(self, generation: str, buckets: int) -> None:
         """Unlink a generation's data keys, by their names."""
         with explained(self.client, self.job):
+            unlink_keys(self.client, [keyspace.prior_key(self.job, generation)])
             for start in range(0, buckets, UNLINKED_AT_ONCE):
                 numbers = range(start, min(start + UNLINKED_AT_ONCE, buckets))
-                self.client.unlink(*(keyspace.bucket_key(self.job, generation, number) for number in numbers))
+                unlink_keys(self.client, [keyspace.bucket_key(self.job, generation, number) for number in numbers])
 
     def forget(self, generation: str) -> None:
         """Remove a generation whose data is gone from the control keys."""
         # No MULTI here or below: a full Redis refuses it even for reads.  The state goes last, so that a broken attempt
         # is repeated.
         with explained(self.client, self.job), self.client.pipeline(transaction=False) as pipeline:
-            for name in ("headers", "loads", "ended", "states"):
+            for name in ("headers", "loads", "ended", "released", "states"):
                 pipeline.hdel(self._keys[name], generation)
             pipeline.execute()
 
@@ -157,9 +239,17 @@ class Registry:
 
     def read_header(self, generation: str) -> Header | None:
         """The header of a verified generation that is still kept."""
-        with explained(self.client, self.job):
-            text = cast("str | None", self.client.hget(self._keys["headers"], generation))
+        text = self.read_header_text(generation)
         return Header.from_json(text) if text else None
+
+    def read_header_text(self, generation: str) -> str | None:
+        """The same as the JSON text that is there."""
+        with explained(self.client, self.job):
+            return cast("str | None", self.client.hget(self._keys["headers"], generation))
+
+    def replace_header(self, generation: str, before: str, after: str) -> bool:
+        """Replace a header's text, in ``live`` too, unless it is no longer ``before``; returns whether it was."""
+        return bool(self._run(scripts.REPLACE_HEADER, ["headers", "live"], generation, before, after))
 
     def read_partitions(self) -> dict[str, str]:
         """Partition to its newest verified generation."""
@@ -169,9 +259,9 @@ class Registry:
     def read_generations(self) -> list[Generation]:
         """Every generation that Redis knows, newest token first."""
         with explained(self.client, self.job), self.client.pipeline(transaction=False) as pipeline:
-            for name in ("states", "loads", "headers", "ended"):
+            for name in ("states", "loads", "headers", "ended", "released", "pins"):
                 pipeline.hgetall(self._keys[name])
-            states, loads, headers, ended = pipeline.execute()
+            states, loads, headers, ended, released, pins = pipeline.execute()
         generations = [
             Generation(
                 name=name,
@@ -179,6 +269,8 @@ class Registry:
                 record=Record.from_json(loads[name]) if name in loads else None,
                 header=Header.from_json(headers[name]) if name in headers else None,
                 ended_at=datetime.fromtimestamp(float(ended[name]), UTC) if name in ended else None,
+                released=int(released.get(name) or keyspace.token_of(name) or 0),
+                pin=Pin.from_json(pins[name]) if name in pins else None,
             )
             for name, state in states.items()
             if keyspace.token_of(name) is not None

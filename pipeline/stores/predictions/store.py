@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Literal, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -14,12 +14,18 @@ from redis.retry import Retry
 
 from pipeline.errors import BadInputError, RefusedError
 from pipeline.keyspace import Header, State, choose_buckets
+from pipeline.redis_url import close_client, open_client
+from pipeline.stores.predictions import erasure, janitor
 from pipeline.stores.predictions.checks import check_server
+from pipeline.stores.predictions.contents import read_generation
+from pipeline.stores.predictions.decisions import Decision, Pin, Rejection
+from pipeline.stores.predictions.erasure import Holding
 from pipeline.stores.predictions.load import Load
+from pipeline.stores.predictions.memory import Footprint, measure_generation
+from pipeline.stores.predictions.preflight import check_redis
+from pipeline.stores.predictions.refusals import refuse_flip, refuse_rollback
 from pipeline.stores.predictions.registry import Generation, Live, Record, Registry
 
-# A load takes seconds a million rows.  One that was begun this long ago, and has a successor, is given up for dead.
-ABANDONED_AFTER = timedelta(hours=1)
 # The comparison of what was read back is one of RESP2 bytes, and control keys are text.
 _CONVERSATION: dict[str, Any] = {
     "protocol": 2,
@@ -27,10 +33,6 @@ _CONVERSATION: dict[str, Any] = {
     "encoding": "utf-8",
     "encoding_errors": "strict",
 }
-# Partitions whose newest generation is kept: a week of nights, and as many that were loaded last (backfills).
-KEPT_PARTITIONS = 7
-# Readers keep `live` for a second; they may hold a generation that long, and be slow.
-KEPT_FOR_READERS = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -48,28 +50,45 @@ class Flip:
     previous: str | None
 
 
+@dataclass(frozen=True)
+class Rollback:
+    """What a rollback did.
+
+    Attributes:
+        generation: the one that is live now.
+        previous: the one that was live before.
+        rejected: generations that were released after ``generation``, and do not come back by themselves.
+        token: the fencing token of the rollback; a publisher with a lower one is refused.
+    """
+
+    generation: str
+    previous: str
+    rejected: list[str]
+    token: int
+
+
 class PredictionStore:
     """The predictions of every job in one Redis.
 
     Args:
-        url: of Redis, with user, password, TLS and database as redis-py reads them; what it says of the protocol and
-            the encoding does not count.
+        url: of Redis, see :mod:`pipeline.redis_url`; what it says of the protocol and the encoding does not count.
         clock: tells the time, with its zone.
     """
 
     def __init__(self, url: str, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._client = redis.Redis.from_url(
-            _drop_options(url),
-            **_CONVERSATION,
-            socket_timeout=30,
-            socket_connect_timeout=5,
-            retry=Retry(NoBackoff(), 1),  # every step may be repeated; waiting is the scheduler's business
-        )
+        self._url = url
+
+    @cached_property
+    def _client(self) -> redis.Redis:
+        # Every step may be repeated; waiting is the scheduler's business.
+        retry = Retry(NoBackoff(), 1)
+        return open_client(self._url, **_CONVERSATION, socket_timeout=30, socket_connect_timeout=5, retry=retry)
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        if "_client" in vars(self):
+            close_client(self._client)
 
     def begin(
         self,
@@ -110,26 +129,142 @@ class PredictionStore:
         registry = self._registry(job)
         record = Record(partition, rows, self._clock(), None if gather else choose_buckets(rows, shards))
         load = Load(registry, registry.begin(record, known_token), record, decimals)
-        self._abandon_superseded(registry, load.token)
+        for generation in janitor.find_abandoned(registry, load.token):
+            janitor.give_up(registry, generation)
         return load
+
+    def begin_again(self, header: Header, known_token: int, *, decimals: int | None = None) -> Load | None:
+        """Begin to load a generation that Redis lost, under the name and header that it had.
+
+        The data must come as it came then: a shard at a time if the buckets are a multiple of the shards, else in one
+        table.  Sealed with ``header``, it is what it was; buckets whose entities were all erased since are there still.
+
+        Args:
+            known_token: the highest token that the lake knows: what is loaded from now on gets a higher one.
+
+        Returns:
+            None if Redis has it.
+        """
+        registry = self._registry(header.job)
+        record = Record(header.partition, header.rows, self._clock(), header.buckets)
+        if registry.restore(header.generation, record, known_token) != State.LOADING:
+            return None
+        return Load(registry, header.generation, record, decimals, is_again=True)
+
+    def keep(self, header: Header) -> None:
+        """Say of a generation that was loaded again that it was kept beside a live one, whatever is live now."""
+        self._registry(header.job).keep(header.generation, header.token, header.partition)
+
+    def retire(self, job: str, generation: str, token: int) -> None:
+        """Say of a generation that was loaded again that it was live once, made so with ``token``."""
+        self._registry(job).retire(generation, token)
+
+    def restore_pin(self, job: str, generation: str, pin: Pin) -> None:
+        """Enter a pin into a Redis that lost it."""
+        self._registry(job).pin(generation, pin)
+
+    def preflight(self, job: str, rows: int) -> dict[str, Any]:
+        """Whether a generation of ``rows`` can be loaded: rights, settings, persistence, replication and memory.
+
+        The bytes of a prediction are measured on the newest generation that Redis holds; without one, memory is not
+        judged.
+
+        Returns:
+            The numbers, by server, and ``warnings`` in words.
+
+        Raises:
+            UnavailableError: Redis takes no writes now, or the generation would not fit.
+            RefusedError: Redis would lose predictions, by its settings or its role, or the user may not write.
+        """
+        return check_redis(self._registry(job), rows)
 
     def take_token(self, job: str, known_token: int = 0) -> int:
         """Take a fencing token, for making a generation live that was loaded with an older one."""
         return self._registry(job).take_token(known_token)
 
-    def flip(self, job: str, generation: str, token: int, allow_older_partition: bool = False) -> Flip:
+    def flip(
+        self,
+        job: str,
+        generation: str,
+        token: int,
+        *,
+        allow_older_partition: bool = False,
+        allow_rejected: bool = False,
+    ) -> Flip:
         """Make a verified generation live, by one compare-and-set in Redis.
 
-        A repeated flip of what this token already made live is no error.
+        One that was made from what its night knew (basis ``as_known_then``) is kept beside the live one, always, and so
+        is an older partition.  A repeated flip of what this token already made live is no error.
+
+        Args:
+            allow_older_partition: make an older partition than the live one live, too.
+            allow_rejected: what was rolled back may come back, and is no longer rejected then, if it can go live.
 
         Raises:
-            RefusedError: the token is not higher than live's, or the generation is not verified.
+            RefusedError: the token is not higher than live's, the generation is not verified, or it was made of inputs
+                whose release was rolled back.
             UnavailableError: Redis does not take it.
         """
-        result, previous, reason = self._registry(job).flip(generation, token, allow_older_partition)
+        result, previous, reason = self._registry(job).flip(
+            generation, token, allow_older_partition=allow_older_partition, allow_rejected=allow_rejected
+        )
         if result not in ("live", "kept"):
-            raise _refuse_flip(job, generation, token, result, reason, previous)
+            raise refuse_flip(job, generation, token, result, reason, previous)
         return Flip(result, generation, previous)
+
+    def rollback(self, job: str, to: str | None, *, who: str, why: str, known_token: int = 0) -> Rollback:
+        """Make a generation live again that was live before, by one step in Redis that loads nothing.
+
+        What was released after it is rejected by the digest of its inputs.  If ``to`` is live already, nothing changes.
+
+        Args:
+            to: the generation; None for the one that was live before the live one.
+            known_token: the highest token that the lake knows, in case Redis lost its own.
+
+        Raises:
+            RefusedError: there is nothing to return to, or somebody published in the meantime.
+            BadInputError: nobody is named, or no reason is given.
+            UnavailableError: Redis does not take it.
+        """
+        decision = Decision.make(job, who, why, self._clock())
+        registry = self._registry(job)
+        live = registry.read_live()
+        target = to or janitor.find_previous(registry)
+        if live is None or target is None:
+            raise refuse_rollback(job, target, "nothing", live.generation if live else None)
+        result, reason, *rejected = registry.roll_back(live.generation, target, decision, known_token)
+        if result != "live":
+            raise refuse_rollback(job, target, f"{result}: {reason}", live.generation)
+        return Rollback(target, live.generation, cast("list[str]", rejected), int(reason or 0))
+
+    def pin(self, job: str, generation: str, who: str, why: str) -> None:
+        """Keep a generation, whatever is pruned.
+
+        Raises:
+            RefusedError: Redis does not hold all of it.
+            BadInputError: nobody is named, or no reason is given.
+        """
+        state = self._registry(job).pin(generation, Pin.make(job, who, why, self._clock()))
+        if state != "pinned":
+            raise RefusedError(
+                f"generation {generation} was not pinned",
+                job=job,
+                expected="a generation that was verified and is still kept",
+                found=f"its state is {state}",
+                next_step="see `nightjar releases`",
+            )
+
+    def unpin(self, job: str, generation: str) -> bool:
+        """Let a generation go with the others; returns whether it was pinned."""
+        return self._registry(job).unpin(generation)
+
+    def rejections(self, job: str) -> dict[str, Rejection]:
+        """What was rolled back, by the digest of its inputs."""
+        return self._registry(job).read_rejections()
+
+    def restore_rejections(self, job: str, rejections: Mapping[str, Rejection]) -> None:
+        """Enter what was rolled back into a Redis that lost it."""
+        self._registry(job).write_rejections(rejections)
 
     def live(self, job: str) -> Live | None:
         """What readers see."""
@@ -143,34 +278,43 @@ class PredictionStore:
         """Every generation that Redis knows, newest first."""
         return self._registry(job).read_generations()
 
-    def prune(self, job: str, keep: int = KEPT_PARTITIONS) -> list[str]:
-        """Remove superseded generations and return their names; the keyspace is never scanned.
+    def measure(self, job: str, generation: Generation) -> Footprint:
+        """Keys and bytes that a generation takes, by a sample."""
+        return measure_generation(self._client, job, generation)
 
-        Kept are: live; the one before, for rollback; the newest of each of the last ``keep`` partitions and of the
-        ``keep`` partitions that were loaded last (backfills); what retired less than ten minutes ago; what is loading;
-        what a publisher may be about to make live, since its token is higher than live's; and the
-        newest of a partition of which an older one is kept, so that reading by partition never finds that one gone.
+    def read_generation(self, job: str, header: Header) -> Iterator[tuple[list[str], list[str]]]:
+        """Entity ids and predictions (JSON text) of a generation as Redis holds them, some buckets at a time.
+
+        Raises:
+            DamagedError: a bucket is gone, or the rows are not as many as the header says.
         """
-        registry = self._registry(job)
-        live = registry.read_live()
-        newest = registry.read_partitions()
-        kept = _newest_of_partitions(newest, keep)
-        generations = registry.read_generations()
-        kept |= set(_previous(generations))
-        removed: list[str] = []
-        held: set[str | None] = set()
-        for generation in sorted(generations, key=lambda item: item.token):
-            removable = generation.name not in kept and self._is_superseded(generation, live.token if live else 0)
-            is_read = generation.name in newest.values() and generation.partition in held
-            if not removable or is_read:
-                held |= {generation.partition} if generation.header is not None else set()
-                continue
-            states = [State.VERIFIED, State.RETIRED, State.REJECTED]
-            if registry.reject(generation.name, generation.partition, states) == State.REJECTED:
-                registry.remove_data(generation.name, generation.buckets)
-                registry.forget(generation.name)
-                removed.append(generation.name)
-        return removed
+        return read_generation(self._client, job, header)
+
+    def find_entity(self, job: str, entity_id: str) -> list[Holding]:
+        """The generations that hold an entity, and those that are being loaded; newest first."""
+        return erasure.find_entity(self._registry(job), entity_id)
+
+    def erase_entity(self, job: str, entity_id: str) -> list[Holding]:
+        """Take an entity out of every generation, live or not; returns those that held it, and loads it gave up.
+
+        Raises:
+            UnavailableError: Redis does not take it; a second erasure goes on where this one broke.
+        """
+        return erasure.erase_entity(self._registry(job), entity_id)
+
+    def prune(self, job: str, keep: int = janitor.KEPT_PARTITIONS, *, dry_run: bool = False) -> list[str]:
+        """Remove superseded generations and dead loads; returns their names.  The keyspace is never scanned.
+
+        Kept are: live; the one before, for rollback; what is pinned; the newest of each of the last ``keep`` partitions
+        and of the ``keep`` partitions that were loaded last (backfills); what retired less than ten minutes ago; what
+        was rejected less than an hour ago; what is loading, unless it was begun more than an hour ago and has a
+        successor; what a publisher may be about to make live, since its token is higher than live's; and the newest of
+        a partition of which an older one is kept, so that reading by partition never finds that one gone.
+
+        Args:
+            dry_run: remove nothing, only name what would go.
+        """
+        return janitor.prune(self._registry(job), keep, dry_run=dry_run)
 
     def check(self) -> dict[str, Any]:
         """What `nightjar doctor` shows of this Redis; ``problems`` lists what must be mended, in words."""
@@ -178,33 +322,6 @@ class PredictionStore:
 
     def _registry(self, job: str) -> Registry:
         return Registry(self._client, job, self._clock)
-
-    def _is_superseded(self, generation: Generation, live_token: int) -> bool:
-        now = self._clock()
-        if generation.state is State.RETIRED:
-            return generation.ended_at is None or now - generation.ended_at > KEPT_FOR_READERS
-        if generation.state is State.REJECTED:
-            # Its publisher may be paused, and write on when it wakes up.
-            return generation.ended_at is None or now - generation.ended_at > ABANDONED_AFTER
-        return generation.state is State.VERIFIED and generation.token < live_token
-
-    def _abandon_superseded(self, registry: Registry, token: int) -> None:
-        for generation in registry.read_generations():
-            record = generation.record
-            if generation.state is not State.LOADING or generation.token >= token or record is None:
-                continue
-            if self._clock() - record.begun_at <= ABANDONED_AFTER:
-                continue
-            # It may have been sealed since it was listed, and be what readers see.
-            if registry.reject(generation.name, record.partition, [State.LOADING]) == State.REJECTED:
-                registry.remove_data(generation.name, generation.buckets)
-
-
-def _drop_options(url: str) -> str:
-    """``url`` without the options that would win over those of :data:`_CONVERSATION`."""
-    address, _, options = url.partition("?")
-    kept = [(name, value) for name, value in parse_qsl(options) if name not in _CONVERSATION]
-    return f"{address}?{urlencode(kept)}"
 
 
 def _check_partition(job: str, partition: str) -> None:
@@ -222,33 +339,3 @@ def _check_partition(job: str, partition: str) -> None:
             found=repr(partition),
             next_step="name the day of upstream data",
         )
-
-
-def _newest_of_partitions(partitions: dict[str, str], keep: int) -> set[str]:
-    by_date = [partitions[partition] for partition in sorted(partitions, reverse=True)]
-    by_token = sorted(partitions.values(), key=lambda name: int(name.split("-")[0]), reverse=True)
-    return {*by_date[:keep], *by_token[:keep]}
-
-
-def _previous(generations: list[Generation]) -> list[str]:
-    """The generation that was live before the live one: the one that was retired last."""
-    retired = [
-        (item.ended_at, item.token, item.name) for item in generations if item.state is State.RETIRED and item.ended_at
-    ]
-    return [max(retired)[2]] if retired else []
-
-
-def _refuse_flip(
-    job: str, generation: str, token: int, result: str, reason: str | None, live: str | None
-) -> RefusedError:
-    expected, found = {
-        "token": (f"a token higher than live's, {reason}", f"token {token}"),
-        "state": ("a verified generation", f"its state is {reason or 'not known'}"),
-    }.get(result, ("a generation with a header", "none"))
-    return RefusedError(
-        f"generation {generation} was not made live; readers still see {live or 'nothing'}",
-        job=job,
-        expected=expected,
-        found=found,
-        next_step="nothing if a newer run has published; else publish the partition again",
-    )

@@ -12,7 +12,7 @@ from typing import Any, cast
 import redis
 
 from pipeline.errors import UnavailableError
-from pipeline.keyspace import describe_address
+from pipeline.redis_url import describe_client
 
 _RECEIVE_BYTES = 1 << 18
 _SEND_BYTES = 1 << 18
@@ -27,11 +27,14 @@ class Wire:
     """The socket of one redis-py connection, so that TLS, users and unix sockets come from its URL.
 
     It speaks RESP2.  Replies are read while commands are still being sent: neither side can wait for the other.
+
+    Attributes:
+        address: where it leads, for messages.
     """
 
     def __init__(self, client: redis.Redis, idle_seconds: float = 60.0) -> None:
         self._pool = client.connection_pool
-        self._address = describe_address(self._pool.connection_kwargs)
+        self.address = describe_client(client)
         self._idle_seconds = idle_seconds
         self._connection = cast("Any", self._pool.get_connection())
         # An ECHO ends every exchange; a user who may not send it would wait for it in vain.
@@ -96,11 +99,17 @@ class Wire:
     def _broken(self, found: str, received: bytearray) -> UnavailableError:
         errors = [str(reply) for reply in read_replies(memoryview(received)) if isinstance(reply, ReplyError)]
         return UnavailableError(
-            f"the connection to Redis broke: {self._address}",
+            f"the connection to Redis broke: {self.address}",
             expected="a reply to every command",
             found="; ".join([found, *errors[:1]]),
             next_step="see the log of Redis, then publish again",
         )
+
+
+def encode_command(*words: str | bytes) -> bytes:
+    """A command as RESP."""
+    encoded = [word if isinstance(word, bytes) else word.encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
 
 
 def read_replies(content: memoryview) -> Iterator[Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -51,6 +52,7 @@ class RidesUpstream:
     """About twice as many rides as docks, more at week-ends."""
 
     sources = ("stations", "rides")
+    zone: tzinfo = UTC
 
     def deliver(self, source: str, partition: date) -> pa.Table:
         """The table of one source and day."""
@@ -60,6 +62,18 @@ class RidesUpstream:
             return pa.table({"station": station, "docks": docks})
         noise = np.random.default_rng(partition.toordinal()).integers(0, 6, STATION_COUNT)
         count = docks * (3 if partition.weekday() >= 5 else 2) + noise
-        counted_at = datetime.combine(partition, time(20), UTC)
+        counted_at = datetime.combine(partition, time(20), self.zone).astimezone(UTC)
         moments = pa.array([counted_at] * STATION_COUNT, TIMESTAMP)
         return pa.table({"station": station, "count": count, "counted_at": moments})
+
+
+class NewYorkUpstream(RidesUpstream):
+    """Counted at eight in the evening, which is after midnight UTC."""
+
+    zone = ZoneInfo("America/New_York")
+
+
+class TokyoUpstream(RidesUpstream):
+    """Counted at eight in the evening, which is late in the morning UTC."""
+
+    zone = ZoneInfo("Asia/Tokyo")

@@ -92,7 +92,7 @@ def test_an_unforeseen_error_is_told_without_its_message(
         raise TypeError("cannot convert 'Jane Doe' to a number")
 
     monkeypatch.setattr("pipeline.tasks.deliveries_ready", lambda *_arguments: True)
-    monkeypatch.setattr("pipeline.tasks.ingest", lambda *_arguments: {"stage": "ingest", "partition": "2024-02-12"})
+    monkeypatch.setattr("pipeline.tasks.ingest", lambda *_, **__: {"stage": "ingest", "partition": "2024-02-12"})
     monkeypatch.setattr("pipeline.tasks.validate", fail)
     run = start_night(scheduler, "2024-02-12")
     for task_id, state in [("wait_for_deliveries", "success"), ("ingest", "success"), ("validate", "failed")]:

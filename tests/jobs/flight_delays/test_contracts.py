@@ -23,7 +23,7 @@ def read_frame(upstream: FlightUpstream, source: str, partition: date) -> pd.Dat
     contract = load_contract(JOB.source(source))
     delivered = upstream.deliver(source, partition)
     assert delivered is not None
-    check_columns(delivered.schema, contract.arrow_schema())
+    check_columns(delivered.schema, contract.arrow_schema(), JOB.source(source).schema_policy)
     return frame_from_arrow(number_rows(cast_columns(delivered, contract.arrow_schema()), 0), contract)
 
 

@@ -33,6 +33,5 @@ def test_everything_it_names_exists() -> None:
 
 
 def test_every_source_of_a_night_is_judged_as_a_batch() -> None:
-    assert {source.name for source in JOB.sources if source.suite} == {
-        source.name for source in JOB.sources if source.role is not Role.DIMENSION
-    }
+    judged = {source.name for source in JOB.sources if source.suite}
+    assert judged >= {source.name for source in JOB.sources if source.role is not Role.DIMENSION}

@@ -1,4 +1,4 @@
-"""The flight job's suites: 2013's nights pass them, storms with warnings, and a night that is none is stopped."""
+"""The flight job's suites: the nights of 2013 pass them, storms as drift, and a night that is none is stopped."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import pandas as pd
 import pytest
 
 from pipeline.contracts import load_contract, load_suite
+from pipeline.job import Role
 from pipeline.jobs.flight_delays.job import FIRST_PARTITION, JOB
 from pipeline.jobs.flight_delays.upstream import FlightUpstream
+from pipeline.measures import PREFIX, load_measures
 from pipeline.stages.judge_batch import BatchVerdict, judge_batch
 from pipeline.stages.profile import Profile, profile_frame, profile_table, profiled_columns
 from tests.jobs.flight_delays.test_contracts import judge, read_frame
 
-JUDGED = [source.name for source in JOB.sources if source.suite]
+JUDGED = [source.name for source in JOB.sources if source.suite and source.role is not Role.DIMENSION]
 STORM = date(2013, 2, 8)
 ORDINARY = date(2013, 4, 10)
 
@@ -23,13 +25,17 @@ ORDINARY = date(2013, 4, 10)
 def judge_night(
     upstream: FlightUpstream, source: str, partition: date, trailing: int, rows: pd.DataFrame | None = None
 ) -> BatchVerdict:
-    """The verdict on a partition of real data, or on ``rows`` in its place, beside real trailing partitions."""
+    """The verdict on a partition of real data, or on ``rows`` in its place, beside real trailing partitions.
+
+    Nothing contradicts itself: ``test_measures.py`` is about that.
+    """
     tonight = read_valid(upstream, source, partition) if rows is None else rows
     before = [read_profile(upstream, source, partition - timedelta(days=age)) for age in range(1, trailing + 1)]
     suite = load_suite(JOB.source(source), trailing)
     assert suite is not None
     table = profile_table(make_profile(tonight, source), before, suite.profile_columns)
-    return judge_batch(suite, tonight, len(tonight), table)
+    measures = dict.fromkeys((item.column for item in load_measures(JOB.source(source))), 0.0)
+    return judge_batch(suite, tonight, len(tonight), table.assign(**measures))
 
 
 @cache
@@ -59,13 +65,23 @@ def test_real_nights_pass(upstream: FlightUpstream, source: str, partition: date
 
 def test_an_ordinary_night_passes_without_a_warning(upstream: FlightUpstream) -> None:
     for source in JUDGED:
-        assert not judge_night(upstream, source, ORDINARY, 14).warnings
+        verdict = judge_night(upstream, source, ORDINARY, 14)
+        assert verdict.warnings == verdict.drifts == ()
 
 
-def test_a_storm_is_a_warning(upstream: FlightUpstream) -> None:
+def test_a_storm_is_drift_and_no_fault(upstream: FlightUpstream) -> None:
     verdict = judge_night(upstream, "flights", STORM, 14)
     assert verdict.success
-    assert any("null_share.arr_delay" in str(warning) for warning in verdict.warnings)
+    assert not verdict.warnings
+    assert any("null_share.arr_delay" in str(drift) for drift in verdict.drifts)
+
+
+@pytest.mark.parametrize("source", [source.name for source in JOB.sources if source.measures])
+def test_every_measure_is_judged_under_its_name(source: str) -> None:
+    suite = load_suite(JOB.source(source), 14)
+    assert suite is not None
+    judged = {name for name in suite.profile_columns if name.startswith(PREFIX)}
+    assert judged == {item.column for item in load_measures(JOB.source(source))}
 
 
 @pytest.mark.parametrize("source", JUDGED)

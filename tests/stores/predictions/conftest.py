@@ -10,7 +10,9 @@ import pytest
 import redis
 
 from pipeline.stores.predictions import PredictionStore
+from tests.stores.predictions.publisher import Publisher
 from tests.stores.predictions.server import RedisServer
+from tests.stores.predictions.topologies import Cluster, wait_until
 
 
 class Clock:
@@ -56,6 +58,21 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
         server.stop()
 
 
+@pytest.fixture(scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def cluster(shared_cluster: Cluster) -> Cluster:
+    """Three empty masters; tests that change or stop one start their own."""
+    wait_until("the cluster is whole", shared_cluster.is_whole)
+    shared_cluster.flush()
+    return shared_cluster
+
+
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
@@ -72,3 +89,18 @@ def store(server: RedisServer, clock: Clock) -> Iterator[PredictionStore]:
     store = PredictionStore(server.url, clock)
     yield store
     store.close()
+
+
+@pytest.fixture
+def start_publisher(server: RedisServer) -> Iterator[Callable[[int], Publisher]]:
+    """Start publishers of so many rows in processes of their own."""
+    publishers: list[Publisher] = []
+
+    def start(rows: int) -> Publisher:
+        publishers.append(Publisher(server.url, rows))
+        return publishers[-1]
+
+    yield start
+    for publisher in publishers:
+        publisher.kill()
+        publisher.communicate()

@@ -16,12 +16,17 @@ from pipeline.local.redis_server import find_redis_server
 class RedisServer:
     """A server on a free port of loopback that saves nothing, so that a restart leaves it empty."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, search_path: str = os.environ["PATH"]) -> None:
         self.folder = folder
-        self.port = find_free_port()
+        self.binary = find_redis_server(search_path)
+        self.port = self.find_port()
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
+
+    def find_port(self) -> int:
+        """A free one."""
+        return find_free_port()
 
     @property
     def url(self) -> str:
@@ -39,9 +44,13 @@ class RedisServer:
         self.client.execute_command("ACL", "SETUSER", name, "on", ">secret", *rules)  # type: ignore[no-untyped-call]
         return self.url_of(name, "secret")
 
+    def list_arguments(self) -> list[str]:
+        """Of redis-server."""
+        basics = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        return [*basics, "--save", "", *self.options]
+
     def start(self) -> None:
-        basics = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
-        command = [find_redis_server(os.environ["PATH"]), *basics, *self.options]
+        command = [self.binary, *self.list_arguments()]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + 20
         with self.client as client:

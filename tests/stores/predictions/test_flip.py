@@ -103,11 +103,53 @@ def test_an_older_partition_becomes_live_when_told_to(store: PredictionStore) ->
     assert store.flip(JOB, load.generation, load.token, allow_older_partition=True).result == "live"
 
 
+def test_an_older_partition_is_kept_though_a_newer_run_of_another_went_live_meanwhile(store: PredictionStore) -> None:
+    """A backfill beside the nightly run: it would not become live anyhow."""
+    publish(store, make_predictions(100), "2013-04-02")
+    backfill = load_generation(store, make_predictions(100), "2013-04-01")
+    publish(store, make_predictions(100), "2013-04-03")
+    assert store.flip(JOB, backfill.generation, backfill.token).result == "kept"
+
+
+def test_an_older_partition_that_was_itself_overtaken_is_refused(store: PredictionStore) -> None:
+    publish(store, make_predictions(100), "2013-04-02")
+    slow = load_generation(store, make_predictions(100), "2013-04-01")
+    fast = publish(store, make_predictions(100), "2013-04-01")
+    publish(store, make_predictions(100), "2013-04-03")
+    with pytest.raises(RefusedError, match=f"a newer one, {fast.generation}"):
+        store.flip(JOB, slow.generation, slow.token)
+
+
+@pytest.mark.parametrize("day", ["2013-04-01", "2013-04-02", "2013-04-03"])
+def test_what_was_made_as_known_then_never_goes_live(store: PredictionStore, client: redis.Redis, day: str) -> None:
+    served = publish(store, make_predictions(100), "2013-04-02")
+    load = load_generation(store, make_predictions(100), day, basis="as_known_then")
+    assert store.flip(JOB, load.generation, load.token, allow_older_partition=True).result == "kept"
+    assert live_generation(store) == served.generation
+    stands = served.generation if day == "2013-04-02" else load.generation
+    assert client.hget(f"nightjar:{{{JOB}}}:partitions", day) == stands
+
+
+def test_what_was_made_as_known_then_does_not_go_live_where_nothing_is(store: PredictionStore) -> None:
+    load = load_generation(store, make_predictions(100), basis="as_known_then")
+    assert store.flip(JOB, load.generation, load.token).result == "kept"
+    assert store.live(JOB) is None
+
+
 def test_a_rerun_of_the_live_partition_replaces_it(store: PredictionStore) -> None:
     publish(store, make_predictions(100))
     again = publish(store, make_predictions(100, offset=0.1))
     assert again.result == "live"
     assert live_generation(store) == again.generation
+
+
+def test_what_is_not_published_replaces_nothing_for_its_partition(store: PredictionStore, client: redis.Redis) -> None:
+    """It may be waiting for an approval that it does not get."""
+    served = publish(store, make_predictions(100))
+    staged = load_generation(store, make_predictions(100))
+    assert client.hget(f"nightjar:{{{JOB}}}:partitions", PARTITION) == served.generation
+    store.flip(JOB, staged.generation, staged.token)
+    assert client.hget(f"nightjar:{{{JOB}}}:partitions", PARTITION) == staged.generation
 
 
 def test_the_newest_verified_generation_stands_for_its_partition(store: PredictionStore, client: redis.Redis) -> None:

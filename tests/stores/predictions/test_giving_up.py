@@ -136,7 +136,7 @@ def test_abandoning_what_redis_says_is_sealed_is_refused(
 ) -> None:
     """Though this load never heard of it."""
     load = begin_and_send(store)
-    Registry(client, JOB, clock).seal(make_header(load))
+    Registry(client, JOB, clock).seal(make_header(load), str(client.info("server")["run_id"]))
     with pytest.raises(RefusedError, match="a sealed generation is not abandoned"):
         load.abandon()
     store.flip(JOB, load.generation, load.token)
@@ -146,8 +146,8 @@ def test_abandoning_what_redis_says_is_sealed_is_refused(
 def lose_replies_to_seal(monkeypatch: pytest.MonkeyPatch) -> None:
     seal = Registry.seal
 
-    def seal_and_lose_the_reply(registry: Registry, header: Header) -> str:
-        assert seal(registry, header) == "verified"
+    def seal_and_lose_the_reply(registry: Registry, header: Header, run_id: str) -> str:
+        assert seal(registry, header, run_id) == "verified"
         raise UnavailableError("Redis does not answer")
 
     monkeypatch.setattr(Registry, "seal", seal_and_lose_the_reply)

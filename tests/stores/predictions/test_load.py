@@ -298,3 +298,15 @@ def test_a_load_of_the_last_hour_is_left_alone_by_the_next(store: PredictionStor
     first.read_back()
     first.seal(make_header(first))
     assert {item.name: item.state for item in store.generations(JOB)}[first.generation] == "verified"
+
+
+def test_priors_wait_for_the_shards_that_are_still_on_their_way(store: PredictionStore, client: redis.Redis) -> None:
+    """A wire is one conversation: two threads on it would wait for each other's replies."""
+    predictions = make_predictions(100_000)
+    with store.begin(JOB, PARTITION, len(predictions), 4) as load:
+        for shard in split(predictions, 4):
+            load.send(shard)
+        load.send_priors({"": 0.5})
+        assert load.read_back() == len(predictions)
+        load.seal(make_header(load))
+    assert client.hgetall(f"nightjar:{JOB}:{load.generation}:prior") == {"": "0.5"}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import redis
 
-from pipeline.keyspace import bucket_key
+from pipeline.errors import BadInputError, RefusedError
+from pipeline.keyspace import bucket_key, prior_key
 from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.registry import Registry
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import JOB, load_generation, make_predictions, make_table, publish
 
@@ -117,3 +121,94 @@ def test_the_newest_of_a_partition_stays_as_long_as_an_older_one_of_it(
     clock.advance(hours=2)
     store.prune(JOB, keep=1)
     assert DAYS[1] not in client.hgetall(f"nightjar:{{{JOB}}}:partitions")
+
+
+def test_what_is_pinned_stays_until_the_pin_is_taken_out(
+    store: PredictionStore, client: redis.Redis, clock: Clock
+) -> None:
+    pinned, _, _ = (publish(store, make_predictions(100)).generation for _ in range(3))
+    store.pin(JOB, pinned, "Jane Doe", "the audit")
+    clock.advance(hours=2)
+    assert store.prune(JOB) == []
+    assert has_data(client, pinned)
+    [pin] = [item.pin for item in store.generations(JOB) if item.pin]
+    assert (pin.who, pin.why, pin.at) == ("Jane Doe", "the audit", "2013-04-02T09:30:00+00:00")
+    assert store.unpin(JOB, pinned)
+    assert not store.unpin(JOB, pinned)
+    assert store.prune(JOB) == [pinned]
+
+
+def test_what_is_pinned_while_it_is_pruned_stays(
+    store: PredictionStore, client: redis.Redis, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _, _ = (publish(store, make_predictions(100)).generation for _ in range(3))
+    clock.advance(hours=2)
+    reject = Registry.reject
+
+    def pin_and_reject(registry: Registry, generation: str, *rest: Any) -> str:
+        store.pin(JOB, first, "Jane Doe", "just in time")
+        return reject(registry, generation, *rest)
+
+    monkeypatch.setattr(Registry, "reject", pin_and_reject)
+    assert store.prune(JOB) == []
+    assert has_data(client, first)
+
+
+def test_only_a_whole_generation_can_be_pinned(store: PredictionStore) -> None:
+    loading = store.begin(JOB, DAYS[0], 100, 1)
+    for generation, state in ((loading.generation, "loading"), ("9-abcd", "unknown")):
+        with pytest.raises(RefusedError, match=f"its state is {state}"):
+            store.pin(JOB, generation, "Jane Doe", "the audit")
+    with pytest.raises(BadInputError, match="a name and a reason"):
+        store.pin(JOB, loading.generation, "", "the audit")
+
+
+def test_a_dead_load_is_given_up_and_its_data_and_priors_removed(
+    store: PredictionStore, client: redis.Redis, clock: Clock
+) -> None:
+    """Its name stays for another hour, since its publisher may only be paused."""
+    dead = store.begin(JOB, DAYS[0], 5000, 1)
+    dead.send(make_table(make_predictions(5000)))
+    dead._sent.append(dead._under_way.popleft().result())
+    client.hset(prior_key(JOB, dead.generation), "", "0.5")
+    publish(store, make_predictions(100))
+    assert store.prune(JOB) == []
+    clock.advance(minutes=61)
+    assert store.prune(JOB, dry_run=True) == [dead.generation]
+    assert has_data(client, dead.generation)
+    assert store.prune(JOB) == [dead.generation]
+    assert not client.keys(f"nightjar:{JOB}:{dead.generation}:*")
+    clock.advance(minutes=61)
+    assert store.prune(JOB) == [dead.generation]
+    assert dead.generation not in {item.name for item in store.generations(JOB)}
+
+
+def test_looking_first_names_what_would_go_and_removes_nothing(store: PredictionStore, clock: Clock) -> None:
+    for _ in range(4):
+        publish(store, make_predictions(100))
+    clock.advance(hours=2)
+    before = store.generations(JOB)
+    named = store.prune(JOB, dry_run=True)
+    assert len(named) == 2
+    assert store.generations(JOB) == before
+    assert store.prune(JOB) == named
+
+
+def test_bytes_are_measured_before_and_gone_after(store: PredictionStore, client: redis.Redis, clock: Clock) -> None:
+    store.begin(JOB, DAYS[0], 10, 1).abandon()
+    before = client.info("memory")["used_memory"]
+    publish(store, make_predictions(20_000))
+    took = client.info("memory")["used_memory"] - before
+    [measured] = [store.measure(JOB, item) for item in store.generations(JOB) if item.header]
+    assert measured.keys == store.generations(JOB)[0].buckets
+    assert measured.bytes == pytest.approx(took, rel=0.15)
+    [nothing] = [store.measure(JOB, item) for item in store.generations(JOB) if not item.header]
+    assert (nothing.keys, nothing.bytes) == (0, 0)
+
+
+def test_after_a_rollback_the_one_before_stays_for_the_next(store: PredictionStore, clock: Clock) -> None:
+    first, second, third = (publish(store, make_predictions(100), day).generation for day in DAYS[:3])
+    assert store.rollback(JOB, None, who="Jane Doe", why="zeros").generation == second
+    clock.advance(hours=2)
+    assert store.prune(JOB, keep=0) == [third]
+    assert store.rollback(JOB, None, who="Jane Doe", why="zeros").generation == first

@@ -1,0 +1,213 @@
+"""The release log: what became of every generation, in the lake, where it outlives Redis.
+
+    jobs/<job>/release_log/000001.json, 000002.json, …
+
+Append-only: an event is put under the next number if nobody has.  Two publishers may log in another order than they
+acted in, so what is live is told by the tokens, which Redis gave out one by one, and not by the numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.errors import DamagedError, UnavailableError
+from pipeline.stores.lake import Lake
+from pipeline.stores.predictions import Rejection
+
+_EVENT_NAME = re.compile(r"\d{6}\.json")
+_ATTEMPTS = 50
+
+ReleaseKind = Literal[
+    "released",
+    "kept",
+    "held",
+    "refused",
+    "approved",
+    "declined",
+    "rolled_back",
+    "republished",
+    "pinned",
+    "unpinned",
+]
+
+MADE_LIVE: frozenset[ReleaseKind] = frozenset({"released", "approved", "rolled_back"})
+"""Kinds of events that moved what readers see, to ``generation``, with ``token``."""
+
+
+class ReleaseEvent(BaseModel):
+    """One line of the log; never changed.
+
+    Attributes:
+        number: 1, 2, 3, … without a gap.
+        kind: ``released``: made live; ``kept``: verified, of an older partition than the live one; ``held``: waits for
+            an approval; ``refused``: the gate blocked it; ``approved``, ``declined``: the answer to a held one, or a
+            person's to a refused one; ``rolled_back``: live was moved back to ``generation``; ``republished``: Redis
+            was filled again; ``pinned``, ``unpinned``.
+        token: that it was made live with, else that it was loaded with.
+        inputs: digest of what the predictions were made of.
+        previous: the generation that was live before, if any.
+        who: the person or run that did it.
+        at: UTC, ISO 8601.
+        header: the generation's header as Redis holds it; for events that end a load.
+        rejected: by the digest of their inputs, what a rollback took back.
+        readmitted: digests of inputs that were taken back and were released all the same.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    number: int
+    kind: ReleaseKind
+    generation: str
+    partition: str
+    token: int
+    inputs: str
+    previous: str | None = None
+    who: str
+    why: str
+    at: str
+    header: dict[str, Any] | None = None
+    rejected: dict[str, Rejection] = {}
+    readmitted: tuple[str, ...] = ()
+
+
+class ReleaseLog:
+    """The release log of one job."""
+
+    def __init__(self, lake: Lake, job: str, clock: Callable[[], datetime]) -> None:
+        self._lake = lake
+        self._job = job
+        self._clock = clock
+        self._folder = f"jobs/{job}/release_log"
+
+    def events(self) -> list[ReleaseEvent]:
+        """Every event, in order.
+
+        Raises:
+            DamagedError: an event is missing or cannot be read.
+        """
+        names = [name for name in self._lake.list(self._folder) if _EVENT_NAME.fullmatch(name)]
+        expected = [_event_name(number) for number in range(1, len(names) + 1)]
+        if names != expected:
+            raise self._damaged("an event is missing", ", ".join(expected), ", ".join(names))
+        return [self._read(name) for name in names]
+
+    def append(
+        self,
+        kind: ReleaseKind,
+        *,
+        generation: str,
+        partition: str,
+        token: int,
+        inputs: str,
+        who: str,
+        why: str,
+        **details: Any,
+    ) -> ReleaseEvent:
+        """Write an event under the next number.
+
+        Args:
+            details: ``previous``, ``header``, ``rejected``, ``readmitted``, as :class:`ReleaseEvent` has them.
+
+        Raises:
+            UnavailableError: others take every number.
+        """
+        for _ in range(_ATTEMPTS):
+            event = ReleaseEvent(
+                number=self._count() + 1,
+                kind=kind,
+                generation=generation,
+                partition=partition,
+                token=token,
+                inputs=inputs,
+                who=who,
+                why=why,
+                at=self._clock().astimezone(UTC).isoformat(timespec="seconds"),
+                **details,
+            )
+            path = f"{self._folder}/{_event_name(event.number)}"
+            if self._lake.put_json_if_absent(path, event.model_dump(mode="json")):
+                return event
+        raise UnavailableError(
+            "the release log is written to by others all the time",
+            job=self._job,
+            expected=f"a free number within {_ATTEMPTS} attempts",
+            found="every number was taken by somebody else",
+            next_step="try again; look for a task that publishes in a loop",
+        )
+
+    def _count(self) -> int:
+        return sum(_EVENT_NAME.fullmatch(name) is not None for name in self._lake.list(self._folder))
+
+    def _read(self, name: str) -> ReleaseEvent:
+        try:
+            event = ReleaseEvent.model_validate(self._lake.read_json(f"{self._folder}/{name}"))
+        except ValidationError as error:
+            raise self._damaged(f"{name} is not an event", "an event of the log", str(error.error_count())) from error
+        if _event_name(event.number) != name:
+            raise self._damaged(f"{name} holds another event", name, f"number {event.number}")
+        return event
+
+    def _damaged(self, problem: str, expected: str, found: str) -> DamagedError:
+        return DamagedError(
+            f"the release log is damaged: {problem}",
+            job=self._job,
+            expected=expected,
+            found=found,
+            next_step=f"restore {self._lake.url(self._folder)} from a backup of the lake",
+        )
+
+
+def find_live(events: Sequence[ReleaseEvent]) -> ReleaseEvent | None:
+    """The event that made live what is live: of those that moved the pointer, the one with the highest token."""
+    moves = [event for event in events if event.kind in MADE_LIVE]
+    return max(moves, key=lambda event: event.token, default=None)
+
+
+def find_previous(events: Sequence[ReleaseEvent]) -> ReleaseEvent | None:
+    """The event that made live what was live before that, of other inputs, unless it was taken back since."""
+    live = find_live(events)
+    if live is None:
+        return None
+    left_out = {*list_rejected(events), live.inputs} - {""}
+    before = [
+        event
+        for event in events
+        if event.kind in MADE_LIVE and event.generation != live.generation and event.inputs not in left_out
+    ]
+    return max(before, key=lambda event: event.token, default=None)
+
+
+def list_rejected(events: Sequence[ReleaseEvent]) -> dict[str, Rejection]:
+    """By the digest of their inputs, what rollbacks took back and nobody let in again."""
+    rejected: dict[str, Rejection] = {}
+    for event in sorted(events, key=lambda event: (event.token, event.number)):
+        rejected.update(event.rejected)
+        let_in = (event.inputs, *event.readmitted) if event.kind == "rolled_back" else event.readmitted
+        for inputs in let_in:
+            rejected.pop(inputs, None)
+    return rejected
+
+
+def list_pinned(events: Sequence[ReleaseEvent]) -> dict[str, ReleaseEvent]:
+    """The pins that stand, by generation."""
+    pinned: dict[str, ReleaseEvent] = {}
+    for event in events:
+        if event.kind == "pinned":
+            pinned[event.generation] = event
+        elif event.kind == "unpinned":
+            pinned.pop(event.generation, None)
+    return pinned
+
+
+def highest_token(events: Sequence[ReleaseEvent]) -> int:
+    """The highest token that the log knows of; 0 if it is empty."""
+    return max((event.token for event in events), default=0)
+
+
+def _event_name(number: int) -> str:
+    return f"{number:06d}.json"

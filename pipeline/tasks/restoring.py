@@ -1,0 +1,184 @@
+"""Republish: fill a Redis that lost everything from the lake, as it was, without scoring again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.digests import canonical_json
+from pipeline.errors import DamagedError, RefusedError
+from pipeline.job import Job
+from pipeline.keyspace import Header
+from pipeline.stores.predictions import Pin
+from pipeline.stores.predictions.janitor import KEPT_PARTITIONS
+from pipeline.stores.release_log import (
+    MADE_LIVE,
+    ReleaseEvent,
+    find_live,
+    find_previous,
+    list_pinned,
+    list_rejected,
+)
+from pipeline.tasks.cold_starts import read_priors
+from pipeline.tasks.comparing import SCORES
+from pipeline.tasks.manifests import AS_CORRECTED, SCORE_STAGE, find_highest_token, require_manifest
+from pipeline.tasks.release_history import log_release
+from pipeline.tasks.runs import Summary
+from pipeline.tasks.workspace import Workspace
+
+
+def republish(workspace: Workspace, job: Job, *, who: str) -> Summary:
+    """Restore what Redis served: live, the one before it, the newest of the partitions that are kept, and pins.
+
+    Generations come back under their names, with their headers and the bytes that they had; tokens go on above every
+    one that the lake knows; what was rolled back stays rejected.  What Redis still has is left as it is, and if it has
+    something newer live, that stays live.
+
+    Raises:
+        RefusedError: the lake knows of no release.
+        DamagedError: the scores of what was live are not in the lake any more, or a manifest was altered.
+        UnavailableError: Redis does not take it.
+    """
+    events = workspace.release_log(job).events()
+    live = find_live(events)
+    if live is None:
+        raise RefusedError(
+            "there is nothing to republish",
+            job=job.name,
+            expected="a release in the release log",
+            found="none",
+            next_step=f"nightjar run {job.name} --partition D",
+        )
+    store, known = workspace.predictions, find_highest_token(workspace, job)
+    store.restore_rejections(job.name, list_rejected(events))
+    headers = _list_headers(events)
+    results = {live.generation: _restore(workspace, job, headers[live.generation], known)}
+    if results[live.generation] == "gone":
+        raise _lost(workspace, job, headers[live.generation])
+    serving = store.live(job.name)
+    if serving is None or serving.token < live.token:
+        store.flip(job.name, live.generation, live.token, allow_older_partition=True)
+    tokens, kept = _list_tokens(events), {event.generation for event in events if event.kind == "kept"}
+    for generation in _choose_kept(events, live):
+        results[generation] = _restore(workspace, job, headers[generation], known)
+        if results[generation] != "restored":
+            continue
+        if generation in tokens:
+            store.retire(job.name, generation, tokens[generation])
+        elif generation in kept and headers[generation].basis == AS_CORRECTED:
+            store.keep(headers[generation])
+    for generation, event in list_pinned(events).items():
+        store.restore_pin(job.name, generation, Pin(event.who, event.why, event.at))
+    restored = [generation for generation, result in results.items() if result == "restored"]
+    now_live = store.live(job.name)
+    if restored:
+        log_release(
+            workspace,
+            job,
+            "republished",
+            headers[live.generation],
+            token=find_highest_token(workspace, job),
+            who=who,
+            why=f"{len(restored)} generations restored from the lake",
+        )
+    return {
+        "job": job.name,
+        "live": None if now_live is None else now_live.generation,
+        "partition": None if now_live is None else now_live.header.partition,
+        "generations": results,
+        "rows": sum(headers[generation].rows for generation in restored),
+        "rejected": len(list_rejected(events)),
+    }
+
+
+def list_restorable(workspace: Workspace, job: Job) -> set[str]:
+    """The generations that :func:`republish` would restore, if Redis lost everything now."""
+    events = workspace.release_log(job).events()
+    live = find_live(events)
+    return set() if live is None else {live.generation, *_choose_kept(events, live)}
+
+
+def _restore(workspace: Workspace, job: Job, header: Header, known_token: int) -> str:
+    """Load one generation again; returns ``restored``, ``present`` or ``gone``, where the lake has not kept it."""
+    outputs = workspace.outputs(job)
+    manifest = require_manifest(workspace, job, header.generation, digest=header.manifest)
+    try:
+        scored = outputs.load(SCORE_STAGE, manifest["scores"]["address"])
+    except FileNotFoundError:
+        return "gone"
+    header = replace(header, rows=outputs.count_rows(scored, SCORES))  # what was erased since stays erased
+    load = workspace.predictions.begin_again(header, known_token, decimals=scored.inputs["decimals"])
+    if load is None:
+        return "present"
+    with load:
+        if header.priors:
+            load.send_priors(read_priors(workspace, job, header.model_version)[0])
+        labels = scored.shards(SCORES)
+        if header.buckets % len(labels):  # its buckets were chosen by all ids at once
+            load.send(pa.concat_tables([outputs.read(scored, label) for label in labels]))
+        else:
+            for label in labels:
+                load.send(outputs.read(scored, label))
+        load.read_back()
+        load.seal(header)
+    return "restored"
+
+
+def _choose_kept(events: Sequence[ReleaseEvent], live: ReleaseEvent) -> list[str]:
+    """Beside live: the one before it, pins, and the newest of the partitions that a janitor would have kept.
+
+    Newest first, since a partition is read from the one that Redis gets first; what was published goes before what the
+    gate holds back.
+    """
+    rejected = list_rejected(events)
+    newest: dict[str, ReleaseEvent] = {}
+    for event in events:
+        is_load = event.header is not None and event.kind in ("released", "kept", "held", "refused", "approved")
+        if is_load and event.inputs not in rejected and _rank(event) > _rank(newest.get(event.partition)):
+            newest[event.partition] = event
+    by_date = [newest[partition] for partition in sorted(newest, reverse=True)]
+    by_token = sorted(newest.values(), key=_loaded_with, reverse=True)
+    previous = find_previous(events)
+    chosen = [previous] if previous is not None else []
+    chosen += [*by_date[:KEPT_PARTITIONS], *by_token[:KEPT_PARTITIONS], *list_pinned(events).values()]
+    ranked = sorted(chosen, key=_rank, reverse=True)
+    return [name for name in dict.fromkeys(event.generation for event in ranked) if name != live.generation]
+
+
+def _rank(event: ReleaseEvent | None) -> tuple[bool, int]:
+    """Published or not, audits counting as not, and the token that it was loaded with."""
+    is_audit = event is not None and event.header is not None and event.header["basis"] != AS_CORRECTED
+    return (event is not None and event.kind not in ("held", "refused") and not is_audit, _loaded_with(event))
+
+
+def _loaded_with(event: ReleaseEvent | None) -> int:
+    return int(event.generation.split("-")[0]) if event is not None else 0
+
+
+def _list_headers(events: Sequence[ReleaseEvent]) -> dict[str, Header]:
+    """The header of every generation that the log knows, as Redis held it."""
+    found: Mapping[str, Any] = {event.generation: event.header for event in events if event.header is not None}
+    return {generation: Header.from_json(canonical_json(header)) for generation, header in found.items()}
+
+
+def _list_tokens(events: Sequence[ReleaseEvent]) -> dict[str, int]:
+    """By generation, the token that it was last made live with."""
+    tokens: dict[str, int] = {}
+    for event in events:
+        if event.kind in MADE_LIVE:
+            tokens[event.generation] = max(event.token, tokens.get(event.generation, 0))
+    return tokens
+
+
+def _lost(workspace: Workspace, job: Job, header: Header) -> DamagedError:
+    return DamagedError(
+        f"the scores of {header.generation}, which was live, are not in the lake any more",
+        job=job.name,
+        partition=header.partition,
+        expected=f"{workspace.lake.url(f'stages/{job.name}/{SCORE_STAGE}')} as its manifest names it",
+        found="no such output",
+        next_step=f"score the partition again: nightjar run {job.name} --partition {header.partition}",
+    )

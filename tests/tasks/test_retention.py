@@ -1,0 +1,133 @@
+"""Retention removes what nothing reaches any more, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline import tasks
+from pipeline.job import Retention
+from pipeline.stores.deliveries import Delivery
+from pipeline.tasks import Workspace
+from pipeline.tasks.retention import Kind, Removal
+from pipeline.tasks.snapshots import load_dataset
+from tests.clock import Clock
+from tests.tasks.conftest import Served
+from tests.tasks.nights import LIVE, NEXT, Summary, land_again, read_scores, run_night
+from tests.tasks.test_redeliveries import double_amps
+
+SHORT = Retention(nights=1, data_docs=1)
+FIRST_METERS = "upstream/meters/partition=2024-03-03"
+
+
+@pytest.fixture
+def aged(served: Served, clock: Clock) -> tuple[Served, list[dict[str, Summary]]]:
+    """Three releases of a partition, each of another delivery, and one of the next; then much later."""
+    nights = [served.first]
+    for taken in (1, 2):
+        land_again(served.workspace, "meters", LIVE, lambda table, rows=taken: double_amps(table).slice(rows))  # type: ignore[misc]
+        nights.append(run_night(served.workspace, served.job, LIVE, f"again-{taken}"))
+    nights.append(run_night(served.workspace, served.job, NEXT))
+    clock.now = datetime.now(UTC) + timedelta(days=400)
+    return replace(served, job=served.job.model_copy(update={"retention": SHORT})), nights
+
+
+def list_files(workspace: Workspace) -> set[Path]:
+    return {path for path in Path(workspace.settings.lake).rglob("*") if path.is_file()}
+
+
+def count(removals: list[Removal]) -> Counter[str]:
+    return Counter(str(removal.what) for removal in removals)
+
+
+def landed(workspace: Workspace) -> list[Delivery]:
+    return workspace.deliveries.all_of("meters", LIVE)
+
+
+def test_looking_first_changes_nothing_and_a_pin_counts(aged: tuple[Served, list[dict[str, Summary]]]) -> None:
+    served, nights = aged
+    workspace, job, second = served.workspace, served.job, nights[1]
+    generation, delivery = second["publish"]["generation"], second["ingest"]["deliveries"]["meters"]["digest"]
+    workspace.predictions.pin(job.name, generation, "Jane Doe", "for the auditors")
+    files = list_files(workspace)
+    pinned = tasks.plan_retention(workspace, job)
+    assert not any(item.what is Kind.GENERATION or delivery in item.where for item in pinned)
+    workspace.predictions.unpin(job.name, generation)
+    planned = tasks.plan_retention(workspace, job)
+    assert [item.where for item in planned if item.what is Kind.GENERATION] == [generation]
+    assert {Kind.OUTPUT, Kind.DELIVERY, Kind.RUN, Kind.DATA_DOCS} <= set(count(planned))
+    summary = {row["what"]: row for row in tasks.summarise_retention(planned)}
+    assert summary[Kind.DELIVERY]["count"] == len(landed(workspace)) - 1 == 2
+    assert list_files(workspace) == files
+
+
+def test_what_is_kept_is_whole(aged: tuple[Served, list[dict[str, Summary]]]) -> None:
+    """Releases in Redis, the model's data, the newest deliveries and coming nights have all they need."""
+    served, nights = aged
+    workspace, job = served.workspace, served.job
+    records = [path for path in list_files(workspace) if {"models", "release_log", "releases"} & set(path.parts)]
+    registered = workspace.ledger(job).require_champion(LIVE).registration
+    removed = tasks.apply_retention(workspace, job)
+    assert not any(workspace.lake.exists(item.where) for item in removed if item.what is not Kind.GENERATION)
+    assert tasks.plan_retention(workspace, job) == []
+    assert [item.digest for item in landed(workspace)] == [nights[2]["ingest"]["deliveries"]["meters"]["digest"]]
+    assert all(path.exists() for path in records)
+    with pytest.raises(FileNotFoundError):
+        tasks.open_workspace(workspace.settings).outputs(job).load("score", nights[0]["score"]["output"])
+    snapshots = workspace.lake.list(f"stages/{job.name}/snapshot")
+    (snapshot,) = (workspace.outputs(job).load("snapshot", address) for address in snapshots)
+    assert snapshot.digest == registered.dataset_version
+    assert len(load_dataset(workspace, job, snapshot, "train")[0])
+    for night in nights[2:]:
+        assert read_scores(workspace, job, night["score"])
+    again = run_night(tasks.open_workspace(workspace.settings, workspace.clock), job, NEXT, "after")
+    assert again["score"]["output"] == nights[3]["score"]["output"]
+
+
+def test_what_is_young_stays_whether_reached_or_not(served: Served, clock: Clock) -> None:
+    """It may belong to a run that is under way."""
+    workspace, job = served.workspace, served.job
+    run_night(workspace, job, NEXT)
+    broken = Path(workspace.settings.lake) / "stages" / job.name / "score" / ("ab" * 32) / "scores-0000-ab.parquet"
+    broken.parent.mkdir()
+    broken.write_bytes(b"half")
+    clock.now = datetime.now(UTC) + timedelta(hours=1)
+    assert set(count(tasks.plan_retention(workspace, job))) <= {Kind.DATA_DOCS}
+    clock.now += timedelta(days=3)
+    (unfinished,) = (item for item in tasks.plan_retention(workspace, job) if item.what is Kind.UNFINISHED_OUTPUT)
+    assert unfinished.where == f"stages/{job.name}/score/{'ab' * 32}"
+
+
+def test_old_logs_of_this_job_go_and_those_of_others_stay(served: Served, clock: Clock) -> None:
+    root = served.workspace.settings.home / "logs"
+    names = {
+        "tasks/dag_id=nightly_scoring_meter_readings/run_id=a/attempt=1.log": True,
+        "tasks/dag_id=nightly_scoring_other/run_id=a/attempt=1.log": False,
+        "airflow-scheduler.log": True,
+    }
+    clock.now = datetime.now(UTC)
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("…")
+        os.utime(path, (clock.now.timestamp() - 40 * 86400,) * 2)
+    (root / "redis.log").write_text("still written to")
+    tasks.apply_retention(served.workspace, served.job)
+    assert {name: not (root / name).exists() for name in names} == names
+    assert (root / "redis.log").exists()
+
+
+def test_what_a_republish_needs_stays_although_redis_has_lost_it(aged: tuple[Served, list[dict[str, Summary]]]) -> None:
+    served, nights = aged
+    workspace, job, second = served.workspace, served.job, nights[1]
+    generation = second["publish"]["generation"]
+    tasks.pin_release(workspace, job, generation, who="Jane Doe", why="for the auditors")
+    workspace.predictions._client.flushall()
+    tasks.apply_retention(workspace, job)
+    done = tasks.republish(workspace, job, who="Jane Doe")
+    assert done["generations"][generation] == "restored"
