@@ -18,11 +18,12 @@ from pipeline.stages.compare import attribute_change
 from pipeline.stages.score import score_rows
 from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.candidates import read_scored_population
 from pipeline.tasks.comparing import ENTITY_ID, compare_populations, read_segments
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from pipeline.tasks.feature_building import build_partition, load_feature_set, read_features
-from pipeline.tasks.manifests import read_scored_population, require_manifest
+from pipeline.tasks.manifests import require_manifest
 from pipeline.tasks.night_inputs import load_night
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.validating import VALID

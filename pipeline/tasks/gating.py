@@ -9,8 +9,9 @@ from pipeline.errors import DamagedError, RefusedError
 from pipeline.job import Job
 from pipeline.stages.compare import Breach, Tally, find_breaches
 from pipeline.stores.predictions.registry import Live
+from pipeline.tasks.candidates import read_scored_population
 from pipeline.tasks.comparing import ScoredPopulation, compare_populations
-from pipeline.tasks.manifests import read_manifest, read_scored_population
+from pipeline.tasks.manifests import read_manifest
 from pipeline.tasks.workspace import Workspace
 
 

@@ -23,6 +23,7 @@ from pipeline.stores.stage_outputs import Output, shard_label
 from pipeline.tasks.accepting import Validated, check_accepted, examine_delivery
 from pipeline.tasks.approving import approve_release
 from pipeline.tasks.basis import find_known_by, follow_basis
+from pipeline.tasks.candidates import SCORE_STAGE, find_candidate
 from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
@@ -35,7 +36,7 @@ from pipeline.tasks.feature_building import (
 )
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.ingesting import ingest_delivery, warn_of_new_columns
-from pipeline.tasks.manifests import AS_CORRECTED, SCORE_STAGE, find_candidate
+from pipeline.tasks.manifests import AS_CORRECTED
 from pipeline.tasks.night_inputs import load_night, pin_night
 from pipeline.tasks.partitions import check_closed, require_delivery
 from pipeline.tasks.redeliveries import warn_of_redeliveries

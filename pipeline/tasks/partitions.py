@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from pipeline.errors import BadInputError, NotReadyError
 from pipeline.job import Job, Role, Source
-from pipeline.stores.deliveries import Delivery
 from pipeline.tasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.stores.deliveries import Delivery
 
 
 def resolve_partition(

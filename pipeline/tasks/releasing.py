@@ -10,13 +10,14 @@ from datetime import date
 from pipeline.errors import DamagedError, RefusedError
 from pipeline.job import Job
 from pipeline.keyspace import Header
-from pipeline.stores.predictions import Load, UnevenIdsError
+from pipeline.stores.predictions.load import Load, UnevenIdsError
 from pipeline.stores.release_log import ReleaseKind
 from pipeline.tasks.acceptances import caveats_of
+from pipeline.tasks.candidates import Candidate, draft_manifest
 from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import ScoredPopulation, check_segments
 from pipeline.tasks.gating import Verdict, judge_release, refuse_breach
-from pipeline.tasks.manifests import AS_CORRECTED, Candidate, draft_manifest, find_highest_token, write_manifest
+from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, write_manifest
 from pipeline.tasks.night_inputs import SourceOfNight
 from pipeline.tasks.partitions import find_delivery
 from pipeline.tasks.preflight import check_space

@@ -22,9 +22,10 @@ from pipeline.stores.release_log import (
     list_pinned,
     list_rejected,
 )
+from pipeline.tasks.candidates import SCORE_STAGE
 from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import SCORES
-from pipeline.tasks.manifests import AS_CORRECTED, SCORE_STAGE, find_highest_token, require_manifest
+from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, require_manifest
 from pipeline.tasks.release_history import log_release
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace

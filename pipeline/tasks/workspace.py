@@ -1,4 +1,7 @@
-"""The workspace: every store that tasks work with, opened from the settings."""
+"""The workspace: every store that tasks work with, opened from the settings.
+
+The stores of tables and models are imported when they are first opened: a rollback does not wait for their libraries.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.job import Job
 from pipeline.settings import Settings
 from pipeline.stores.acceptances import Acceptances
-from pipeline.stores.deliveries import Deliveries
 from pipeline.stores.experiments import Experiments
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
-from pipeline.stores.models import Models
 from pipeline.stores.predictions import PredictionStore
 from pipeline.stores.release_log import ReleaseLog
 from pipeline.stores.signatures import SigningKeys
-from pipeline.stores.stage_outputs import StageOutputs
-from pipeline.stores.tiles import Tiles
+
+if TYPE_CHECKING:
+    from pipeline.stores.deliveries import Deliveries
+    from pipeline.stores.models import Models
+    from pipeline.stores.stage_outputs import StageOutputs
+    from pipeline.stores.tiles import Tiles
 
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 """Libraries whose version may change the bytes of a stage's output."""
@@ -62,6 +67,8 @@ class Workspace:
     @cached_property
     def deliveries(self) -> Deliveries:
         """What upstream has landed."""
+        from pipeline.stores.deliveries import Deliveries  # noqa: PLC0415 - imports pandas or pyarrow
+
         return Deliveries(self.lake, self.known_by)
 
     @cached_property
@@ -77,10 +84,14 @@ class Workspace:
     @cached_property
     def tiles(self) -> Tiles:
         """Daily aggregates of validated deliveries."""
+        from pipeline.stores.tiles import Tiles  # noqa: PLC0415 - imports pandas or pyarrow
+
         return Tiles(self.lake)
 
     def outputs(self, job: Job) -> StageOutputs:
         """Outputs of the job's stages."""
+        from pipeline.stores.stage_outputs import StageOutputs  # noqa: PLC0415 - imports pandas or pyarrow
+
         return self._outputs.setdefault(job.name, StageOutputs(self.lake, job.name))
 
     @cached_property
@@ -106,6 +117,8 @@ class Workspace:
 
     def models(self, job: Job) -> Models:
         """The job's model files."""
+        from pipeline.stores.models import Models  # noqa: PLC0415 - imports pandas or pyarrow
+
         return Models(self.lake, job.name, SigningKeys([key.get_secret_value() for key in self.settings.signing_keys]))
 
     def experiments(self, job: Job) -> Experiments:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from tests.cli.conftest import JOB, Nightjar
@@ -49,6 +53,18 @@ def test_a_rollback_and_what_it_rejected(nightjar: Nightjar, nights: list[str]) 
     assert again.code == 1
     assert "--release-rejected" in again.error
     assert nightjar("run", JOB, "--partition", NEXT, "--release-rejected").code == 0
+
+
+def test_a_rollback_does_not_wait_for_libraries_that_it_has_no_use_for(nightjar: Nightjar, nights: list[str]) -> None:
+    program = (
+        "import json, sys; from pipeline.cli.application import run; code = run(); print(json.dumps([*sys.modules]))"
+    )
+    command = [sys.executable, "-c", program, "rollback", JOB, "--why", "too warm", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    answer, end = json.JSONDecoder().raw_decode(done.stdout)
+    assert answer["generation"] == nights[0]
+    heavy = {"great_expectations", "mlflow", "numpy", "pandas", "pandera", "pyarrow", "sklearn"}
+    assert not heavy & set(json.loads(done.stdout[end:]))
 
 
 def test_a_rollback_is_told_to_people(nightjar: Nightjar, nights: list[str]) -> None:

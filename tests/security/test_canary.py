@@ -65,7 +65,7 @@ STOPPED = """
 import json, sys
 from pipeline import tasks
 from pipeline.settings import Settings
-from pipeline.stores.predictions import Load
+from pipeline.stores.predictions.load import Load
 from tests.security.watched_job import JOB
 
 def stop(*_, **__):

@@ -15,7 +15,8 @@ from pipeline.errors import BadInputError, DamagedError
 from pipeline.keyspace import bucket_key, bucket_of, live_key, prior_key
 from pipeline.serving import PartitionNotKept, Reader, StoreUnavailable, Unhealthy
 from pipeline.serving.lookups import Lookups, Steps
-from pipeline.stores.predictions import Load, PredictionStore
+from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.load import Load
 from tests.serving.readers import AnyReader, Awaited, OpenReader
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import JOB, PARTITION, make_header, make_predictions, publish, send_all, split

@@ -12,8 +12,8 @@ from pipeline.errors import DeclarationError
 from pipeline.job import Job, Priors
 from pipeline.jobs.flight_delays.job import JOB as FLIGHTS
 from pipeline.tasks import Workspace, check_health
+from pipeline.tasks.candidates import find_candidate
 from pipeline.tasks.cold_starts import check_priors, read_priors
-from pipeline.tasks.manifests import find_candidate
 from pipeline.tasks.restoring import republish
 from tests.meter_readings.upstream import MeterUpstream
 from tests.tasks.conftest import Served

@@ -22,7 +22,8 @@ import json, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from pipeline import tasks
-from pipeline.stores.predictions import Load, PredictionStore
+from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.load import Load
 from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.job import JOB

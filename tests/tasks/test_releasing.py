@@ -8,8 +8,8 @@ import pytest
 
 from pipeline.errors import DamagedError
 from pipeline.keyspace import State
-from pipeline.stores.predictions import Load
-from pipeline.tasks.manifests import find_candidate
+from pipeline.stores.predictions.load import Load
+from pipeline.tasks.candidates import find_candidate
 from pipeline.tasks.releasing import publish_release
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE

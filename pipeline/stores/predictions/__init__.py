@@ -2,7 +2,6 @@
 
 from pipeline.stores.predictions.decisions import Decision, Pin, Rejection
 from pipeline.stores.predictions.erasure import Holding
-from pipeline.stores.predictions.load import Load, UnevenIdsError
 from pipeline.stores.predictions.registry import Generation, Live
 from pipeline.stores.predictions.store import Flip, PredictionStore, Rollback
 
@@ -12,10 +11,8 @@ __all__ = [
     "Generation",
     "Holding",
     "Live",
-    "Load",
     "Pin",
     "PredictionStore",
     "Rejection",
     "Rollback",
-    "UnevenIdsError",
 ]

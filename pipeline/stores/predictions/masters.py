@@ -11,14 +11,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import redis
 from redis.cluster import RedisCluster
 
 from pipeline.errors import UnavailableError
 from pipeline.keyspace import bucket_key
-from pipeline.stores.predictions.encoding import Chunk
 from pipeline.stores.predictions.wire import ReplyError, Wire, encode_command, read_replies
+
+if TYPE_CHECKING:
+    from pipeline.stores.predictions.encoding import Chunk
 
 _WAIT_SECONDS = 10.0
 _ONLY = ""

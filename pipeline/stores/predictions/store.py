@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import redis
 from redis.backoff import NoBackoff
@@ -20,11 +20,13 @@ from pipeline.stores.predictions.checks import check_server
 from pipeline.stores.predictions.contents import read_generation
 from pipeline.stores.predictions.decisions import Decision, Pin, Rejection
 from pipeline.stores.predictions.erasure import Holding
-from pipeline.stores.predictions.load import Load
 from pipeline.stores.predictions.memory import Footprint, measure_generation
 from pipeline.stores.predictions.preflight import check_redis
 from pipeline.stores.predictions.refusals import refuse_flip, refuse_rollback
 from pipeline.stores.predictions.registry import Generation, Live, Record, Registry
+
+if TYPE_CHECKING:
+    from pipeline.stores.predictions.load import Load
 
 # The comparison of what was read back is one of RESP2 bytes, and control keys are text.
 _CONVERSATION: dict[str, Any] = {
@@ -116,6 +118,8 @@ class PredictionStore:
             BadInputError: there are no rows, or the partition is not a date.
             UnavailableError, RefusedError: Redis does not take it.
         """
+        from pipeline.stores.predictions.load import Load  # noqa: PLC0415 - imports pyarrow
+
         _check_partition(job, partition)
         if rows < 1:
             raise BadInputError(
@@ -145,6 +149,8 @@ class PredictionStore:
         Returns:
             None if Redis has it.
         """
+        from pipeline.stores.predictions.load import Load  # noqa: PLC0415 - imports pyarrow
+
         registry = self._registry(header.job)
         record = Record(header.partition, header.rows, self._clock(), header.buckets)
         if registry.restore(header.generation, record, known_token) != State.LOADING:

@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline.keyspace import Header, shard_of
-from pipeline.stores.predictions import Flip, Load, PredictionStore
+from pipeline.stores.predictions import Flip, PredictionStore
+from pipeline.stores.predictions.load import Load
 
 JOB = "parcels"
 PARTITION = "2013-04-01"

@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from pipeline.errors import NightjarError, RefusedError, UnavailableError
-from pipeline.stores.predictions import Load, PredictionStore
+from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.load import Load
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import (
     JOB,

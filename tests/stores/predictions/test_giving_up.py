@@ -10,7 +10,8 @@ import redis
 from pipeline.errors import RefusedError, UnavailableError
 from pipeline.keyspace import Header, State
 from pipeline.serving import Reader
-from pipeline.stores.predictions import Load, PredictionStore
+from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.load import Load
 from pipeline.stores.predictions.registry import Generation, Registry
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import (

@@ -12,7 +12,8 @@ import redis
 
 from pipeline.errors import BadInputError, DamagedError, RefusedError
 from pipeline.keyspace import Header, bucket_key, bucket_of
-from pipeline.stores.predictions import Load, PredictionStore, UnevenIdsError
+from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.load import Load, UnevenIdsError
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import (
     JOB,
