@@ -2,7 +2,8 @@
 
     jobs/<job>/runs/<partition>/<run>/<stage>.json
 
-A stage that is tried again in the same run replaces its own record.
+A stage that is tried again in the same run replaces its own record.  An attempt that was overtaken, such as a task that
+Airflow believed dead, leaves that of its successor as it is.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from pipeline.digests import digest_json
 from pipeline.errors import NightjarError, NotReadyError
 from pipeline.job import Job
+from pipeline.stores.lake import Lake
 from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.partitions import parse_partition
 from pipeline.tasks.workspace import Workspace
@@ -60,7 +62,7 @@ def record_stage(
     finally:
         record["seconds"] = round(time.perf_counter() - start, 3)
         record["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        workspace.lake.replace_json(f"{_run_folder(job, partition, run)}/{stage}.json", record)
+        _put_record(workspace.lake, f"{_run_folder(job, partition, run)}/{stage}.json", record)
     return record
 
 
@@ -106,6 +108,16 @@ def read_timings(workspace: Workspace, job: Job, partition: str, run: str) -> di
         for record in records
         if record["state"] == "success"
     }
+
+
+def _put_record(lake: Lake, path: str, record: Summary) -> None:
+    """Replace what an earlier attempt left; a later one that ended sooner has overtaken this one."""
+    try:
+        if lake.read_json(path)["started_at"] > record["started_at"]:
+            return
+    except FileNotFoundError:
+        pass  # nobody was here before
+    lake.replace_json(path, record)
 
 
 def _newest_first(workspace: Workspace, job: Job, partition: str) -> list[Summary]:

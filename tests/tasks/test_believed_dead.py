@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import tasks
+from tests.clock import Clock
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE, NEXT, live_header, read_live, run_until_scored
 
@@ -49,7 +50,7 @@ except NightjarError as error:
 
 
 @pytest.mark.parametrize(("owner", "step"), [("Load", "read_back"), ("PredictionStore", "flip")])
-def test_whoever_wakes_up_after_its_successor_is_refused(served: Served, owner: str, step: str) -> None:
+def test_whoever_wakes_up_after_its_successor_is_refused(served: Served, clock: Clock, owner: str, step: str) -> None:
     workspace, job = served.workspace, served.job
     scored = run_until_scored(workspace, job, NEXT, "night")["score"]
     settings = workspace.settings
@@ -60,6 +61,7 @@ def test_whoever_wakes_up_after_its_successor_is_refused(served: Served, owner: 
     _, status = os.waitpid(process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status), process.communicate()
     # Airflow has missed its heartbeats, and tries the same task of the same run again.
+    clock.advance(minutes=5)
     successor = tasks.publish(workspace, job, NEXT, "night", scored)
     assert successor["result"] == "live"
     seen = read_live(workspace, job, list(served.predictions))
@@ -73,3 +75,4 @@ def test_whoever_wakes_up_after_its_successor_is_refused(served: Served, owner: 
     assert read_live(workspace, job, list(served.predictions)) == seen
     live = [event for event in workspace.release_log(job).events() if event.kind == "released"]
     assert [event.partition for event in live] == [LIVE, NEXT]
+    assert tasks.read_run(workspace, job, NEXT, "night")["stages"][-1] == successor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import BadInputError, NotReadyError, UnforeseenError
+from pipeline.errors import BadInputError, NotReadyError, RefusedError, UnforeseenError
 from pipeline.job import Job
 from pipeline.tasks import Workspace, read_run
 from pipeline.tasks.runs import Summary, record_stage
@@ -64,6 +64,20 @@ def test_a_stage_that_is_tried_again_replaces_its_record(workspace: Workspace, j
     for rows in (1, 2):
         record_stage(workspace, job, LIVE, RUN, "ingest", lambda rows=rows: {"rows": rows})  # type: ignore[misc]
     assert [stage["rows"] for stage in read_run(workspace, job, LIVE)["stages"]] == [2]
+
+
+def test_an_attempt_that_was_overtaken_leaves_the_record_of_its_successor(
+    workspace: Workspace, job: Job, clock: Clock
+) -> None:
+    def overtaken() -> Summary:
+        clock.advance(minutes=5)
+        record_stage(workspace, job, LIVE, RUN, "publish", lambda: {"rows": 3})
+        raise RefusedError("was not made live")
+
+    with pytest.raises(RefusedError, match="was not made live"):
+        record_stage(workspace, job, LIVE, RUN, "publish", overtaken)
+    (record,) = read_run(workspace, job, LIVE, RUN)["stages"]
+    assert (record["state"], record["rows"]) == ("success", 3)
 
 
 def test_the_newest_run_is_read_unless_one_is_named(workspace: Workspace, job: Job, clock: Clock) -> None:
