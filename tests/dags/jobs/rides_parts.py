@@ -15,7 +15,6 @@ from sklearn.preprocessing import StandardScaler
 
 from features.declarations import Aggregate, Feature, FeatureSet, Trailing
 
-STATION_COUNT = 60
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 STATIONS = pandera.DataFrameSchema(
@@ -52,19 +51,26 @@ class RidesUpstream:
     """About twice as many rides as docks, more at week-ends."""
 
     sources = ("stations", "rides")
+    station_count = 60
     zone: tzinfo = UTC
 
     def deliver(self, source: str, partition: date) -> pa.Table:
         """The table of one source and day."""
-        station = np.arange(1, STATION_COUNT + 1, dtype="int64")
+        station = np.arange(1, self.station_count + 1, dtype="int64")
         docks = 5 + station % 20
         if source == "stations":
             return pa.table({"station": station, "docks": docks})
-        noise = np.random.default_rng(partition.toordinal()).integers(0, 6, STATION_COUNT)
+        noise = np.random.default_rng(partition.toordinal()).integers(0, 6, self.station_count)
         count = docks * (3 if partition.weekday() >= 5 else 2) + noise
         counted_at = datetime.combine(partition, time(20), self.zone).astimezone(UTC)
-        moments = pa.array([counted_at] * STATION_COUNT, TIMESTAMP)
+        moments = pa.array([counted_at] * self.station_count, TIMESTAMP)
         return pa.table({"station": station, "count": count, "counted_at": moments})
+
+
+class ManyRidesUpstream(RidesUpstream):
+    """Of more stations than any city has."""
+
+    station_count = 300_000
 
 
 class NewYorkUpstream(RidesUpstream):
