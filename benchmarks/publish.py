@@ -13,11 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,7 +21,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,13 +28,13 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.predictions import SHARDS, make_predictions, publish_generation, split
+from benchmarks.reports import Report, describe_command, describe_machine, describe_versions, finish
 from pipeline.keyspace import bucket_key, choose_buckets
-from pipeline.local.redis_server import find_redis_server
-from pipeline.sharding import crc32_of
 from pipeline.stores.predictions import PredictionStore
 from pipeline.stores.predictions.encoding import Rows, encode
+from trials.redis_process import start_redis
 
-SHARDS = 16
 REPORT = Path("reports/bench-publish.json")
 
 
@@ -47,12 +42,12 @@ def main() -> None:
     """Measure, print and write the report."""
     arguments = _parse_arguments()
     ids, scores = make_predictions(arguments.rows)
-    report: dict[str, Any] = {
-        "command": " ".join(["python -m benchmarks.publish", *sys.argv[1:]]),
+    report: Report = {
+        "command": describe_command("benchmarks.publish"),
         "rows": arguments.rows,
         "entity_id_bytes": len(ids[0].as_py()),
     }
-    with tempfile.TemporaryDirectory() as folder, start_redis(Path(folder)) as url:
+    with _start_redis() as url:
         report |= {
             "redis_py_set": _measure(url, arguments.rows, lambda: _publish_with_redis_py(url, ids, scores)),
             "limit": _measure_limit(url, ids, scores),
@@ -63,12 +58,7 @@ def main() -> None:
     report["nightjar"]["times_redis_py_set"] = round(
         report["nightjar"]["predictions_per_second"] / report["redis_py_set"]["predictions_per_second"], 1
     )
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    if arguments.json:
-        print(json.dumps(report))
-    else:
-        _print_table(report)
+    finish(report, REPORT, as_json=arguments.json, print_table=_print_table)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -78,37 +68,11 @@ def _parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_predictions(rows: int) -> tuple[pa.StringArray, np.ndarray]:
-    """Ids of 13 characters and scores of 6 decimals."""
-    ids = pa.array([f"C{number:012d}" for number in range(rows)])
-    return ids, np.round(np.random.default_rng(7).random(rows), 6)
-
-
-def split(ids: pa.StringArray, scores: np.ndarray) -> list[pa.Table]:
-    """The predictions as the score stage leaves them: one table a shard."""
-    shards = crc32_of(ids) % SHARDS
-    table = pa.table({"entity_id": ids, "score": scores})
-    return [table.filter(pa.array(shards == shard)) for shard in range(SHARDS)]
-
-
 def _publish_with_nightjar(url: str, shards: list[pa.Table]) -> Callable[[], float]:
     def publish() -> float:
         store = PredictionStore(url, lambda: datetime.now(UTC))
         started = time.perf_counter()
-        with store.begin("bench", "2013-04-01", sum(len(shard) for shard in shards), SHARDS) as load:
-            for shard in shards:
-                load.send(shard)
-            load.read_back()
-            header = load.make_header(
-                cutoff=datetime(2013, 4, 2, tzinfo=UTC),
-                model_version="1",
-                feature_set="bench@1",
-                columns=("score",),
-                max_age_seconds=None,
-                manifest="0" * 64,
-            )
-            load.seal(header)
-        store.flip("bench", load.generation, load.token)
+        publish_generation(store, shards)
         seconds = time.perf_counter() - started
         store.close()
         return seconds
@@ -177,66 +141,15 @@ def _measure(url: str, rows: int, prepare: Callable[[], Callable[[], float]]) ->
 
 
 @contextmanager
-def start_redis(folder: Path, port: int = 0) -> Iterator[str]:
-    """A Redis of our own on a unix socket, and on a port if one is given, which saves nothing; ends with the body."""
-    path = folder / "redis.sock"
-    options = [
-        "--port",
-        str(port),
-        "--bind",
-        "127.0.0.1",
-        "--unixsocket",
-        str(path),
-        "--save",
-        "",
-        "--appendonly",
-        "no",
-        "--dir",
-        str(folder),
-    ]
-    process = subprocess.Popen([find_redis_server(os.environ["PATH"]), *options], stdout=subprocess.DEVNULL)
-    try:
-        url = f"unix://{path}"
-        _wait_until_ready(url, process)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
+def _start_redis() -> Iterator[str]:
+    """A Redis of our own, by its unix socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/redis.sock"
+        with start_redis("--unixsocket", path):
+            yield f"unix://{path}"
 
 
-def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if redis.Redis.from_url(url).ping():
-                return
-        except redis.ConnectionError:
-            time.sleep(0.02)
-    sys.exit("the Redis of the benchmark did not start")
-
-
-def describe_machine() -> dict[str, Any]:
-    """What numbers depend on."""
-    return {
-        "processor": platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(),
-        "load_average": [round(load, 1) for load in os.getloadavg()],
-    }
-
-
-def describe_versions(url: str) -> dict[str, str]:
-    """Likewise."""
-    return {
-        "python": platform.python_version(),
-        "redis": redis.Redis.from_url(url).info("server")["redis_version"],
-        "redis-py": redis.__version__,
-        "pyarrow": pa.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def _print_table(report: dict[str, Any]) -> None:
+def _print_table(report: Report) -> None:
     table = Table(title=f"{report['rows']:,} predictions with ids of {report['entity_id_bytes']} characters")
     for column in ("how", "predictions/s", "bytes each"):
         table.add_column(column, justify="left" if column == "how" else "right")

@@ -15,11 +15,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import multiprocessing
 import random
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,13 +32,13 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.publish import SHARDS, describe_machine, describe_versions, make_predictions, split, start_redis
+from benchmarks.predictions import JOB, make_predictions, publish_generation, split
+from benchmarks.reports import Report, describe_command, describe_machine, describe_versions, finish
 from pipeline.keyspace import bucket_key, bucket_of
-from pipeline.local.ports import find_free_port
 from pipeline.serving import AsyncReader, Reader
 from pipeline.stores.predictions import PredictionStore
+from trials.redis_process import start_redis
 
-JOB = "bench"
 REPORT = Path("reports/bench-reading.json")
 PERCENTILES = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9}
 WHO = {"reader": "Reader", "async_reader": "AsyncReader", "limit": "limit: bare redis-py"}
@@ -53,9 +51,7 @@ Picks = list[list[str]]
 def main() -> None:
     """Measure, print and write the report."""
     arguments = _parse_arguments()
-    port = find_free_port()
-    url = f"redis://127.0.0.1:{port}/0"
-    with tempfile.TemporaryDirectory() as folder, start_redis(Path(folder), port):
+    with start_redis() as url:
         ids, scores = make_predictions(arguments.rows)
         names, shards = ids.to_pylist(), split(ids, scores)
         _publish(url, shards)
@@ -64,7 +60,7 @@ def main() -> None:
             publishing = _measure_all(url, names, arguments.reads)
             generations = count_generations()
         report = {
-            "command": " ".join(["python -m benchmarks.reading", *sys.argv[1:]]),
+            "command": describe_command("benchmarks.reading"),
             "rows": arguments.rows,
             "reads": arguments.reads,
             "generations_published_meanwhile": generations,
@@ -72,12 +68,7 @@ def main() -> None:
             "machine": describe_machine(),
             "versions": describe_versions(url),
         }
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    if arguments.json:
-        print(json.dumps(report))
-    else:
-        _print_table(report)
+    finish(report, REPORT, as_json=arguments.json, print_table=_print_table)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -90,21 +81,7 @@ def _parse_arguments() -> argparse.Namespace:
 
 def _publish(url: str, shards: list[pa.Table]) -> None:
     store = PredictionStore(url, lambda: datetime.now(UTC))
-    rows = sum(len(shard) for shard in shards)
-    with store.begin(JOB, "2013-04-01", rows, SHARDS) as load:
-        for shard in shards:
-            load.send(shard)
-        load.read_back()
-        header = load.make_header(
-            cutoff=datetime(2013, 4, 2, tzinfo=UTC),
-            model_version="1",
-            feature_set="bench@1",
-            columns=("score",),
-            max_age_seconds=None,
-            manifest="0" * 64,
-        )
-        load.seal(header)
-    store.flip(JOB, load.generation, load.token)
+    publish_generation(store, shards)
     store.close()
 
 
@@ -196,7 +173,7 @@ def _time_limit(url: str, picks: Picks) -> list[float]:
     return seconds
 
 
-def _print_table(report: dict[str, Any]) -> None:
+def _print_table(report: Report) -> None:
     table = Table(title=f"microseconds a read, {report['rows']:,} predictions, {report['reads']:,} reads of each kind")
     for column in ("read by", "keys", *(f"{when}\n{name}" for when in WHEN for name in PERCENTILES)):
         table.add_column(column, justify="left" if column == "read by" else "right")

@@ -21,10 +21,7 @@ neighbours on the machine weigh on all of them, and the best round counts.  The 
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import platform
-import sys
 import tempfile
 import time
 from datetime import UTC, date, datetime, timedelta
@@ -39,6 +36,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.reports import Report, describe_command, describe_machine, finish
 from pipeline.contracts import load_contract
 from pipeline.job import Job, Label, Owner, Role, Source, Training
 from pipeline.settings import Settings
@@ -107,8 +105,8 @@ def main() -> None:
         cases = _measure(_open(Path(folder)), arguments.rows)
     clean, bad = cases["clean"], [case for name, case in cases.items() if name != "clean"]
     bad_seconds = max(case["seconds"] for case in bad)
-    report: dict[str, Any] = {
-        "command": " ".join(["python -m benchmarks.validation", *sys.argv[1:]]),
+    report: Report = {
+        "command": describe_command("benchmarks.validation"),
         "rows": arguments.rows,
         "columns": len(ROWS.columns),
         "clean_seconds": clean["seconds"],
@@ -116,15 +114,10 @@ def main() -> None:
         "ratio": round(bad_seconds / clean["seconds"], 2),
         "judging_ratio": round(max(case["judging_seconds"] for case in bad) / clean["judging_seconds"], 2),
         "cases": cases,
-        "machine": {"cores": os.cpu_count(), "system": platform.platform()},
+        "machine": describe_machine(),
         "versions": {"python": platform.python_version(), "pandas": pd.__version__, "pyarrow": pa.__version__},
     }
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    if arguments.json:
-        print(json.dumps(report))
-    else:
-        _print_table(report)
+    finish(report, REPORT, as_json=arguments.json, print_table=_print_table)
 
 
 def make_rows(rows: int) -> pa.Table:
@@ -249,7 +242,7 @@ def _parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _print_table(report: dict[str, Any]) -> None:
+def _print_table(report: Report) -> None:
     table = Table(title=f"A verdict for each of {report['rows']:,} rows of {report['columns']} columns")
     for column in ("rows", "quarantined", "whole task", "verdict alone"):
         table.add_column(column, justify="left" if column == "rows" else "right")

@@ -147,8 +147,8 @@ def publish_roll_back_and_read(urls: dict[Role, str], clock: Clock) -> None:
     publisher.begin(JOB, PARTITION, 5000, 1).abandon()
     assert reader.get("stranger").source == "prior"
     to = publisher.rollback(JOB, None, who="Jane Doe", why="wrong fares").generation
-    publisher.restore_rejections(JOB, publisher.rejections(JOB))
-    assert publisher.begin_again(make_header(load), 0) is None
+    publisher.restoration(JOB).reject(publisher.rejections(JOB))
+    assert publisher.restoration(JOB).begin(make_header(load), 0) is None
     assert publisher.take_token(JOB) == 6
     assert publisher.check()["problems"] == []
     answers = reader.get_many([*predictions, "stranger"])

@@ -1,4 +1,4 @@
-"""A Redis of a trial's own."""
+"""A Redis of a trial's or a benchmark's own."""
 
 from __future__ import annotations
 

@@ -54,33 +54,49 @@ def run(
         declared, asked=partition, data_interval_start=None, now=workspace.clock(), wait=False
     )
     name = _name_run()
-    stages = []
-    with Progress(console=error_console, transient=True) as progress:
-        shown = progress.add_task("ingest", total=5)
-
-        def step(stage: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-            progress.update(shown, description=stage.replace("_", " "))
-            stages.append(work())
-            progress.advance(shown)
-            return stages[-1]
-
-        known = tasks.parse_basis(basis, declared)
-        ingested = step("ingest", lambda: tasks.ingest(workspace, declared, day, name, basis=known, force=force))
-        validated = step("validate", lambda: tasks.validate(workspace, declared, day, name, ingested, force=force))
-        built = step(
-            "build_features", lambda: tasks.build_features(workspace, declared, day, name, validated, force=force)
-        )
-        scored = step("score", lambda: tasks.score(workspace, declared, day, name, built, force=force))
-        options = {"dry_run": dry_run, "release_rejected": release_rejected}
-        published = step("publish", lambda: tasks.publish(workspace, declared, day, name, scored, **options))
+    stages = _run_stages(
+        (workspace, declared, day, name),
+        basis=tasks.parse_basis(basis, declared),
+        force=force,
+        dry_run=dry_run,
+        release_rejected=release_rejected,
+    )
     if as_json:
         print_json(tasks.read_run(workspace, declared, day, name))
-        return
+    else:
+        _show_night(job, day, stages)
+
+
+def _run_stages(
+    attempt: tuple[Any, Job, str, str], *, basis: Any, force: bool, dry_run: bool, release_rejected: bool
+) -> list[dict[str, Any]]:
+    """Every stage, each told what the one before it did; returns their summaries."""
+    from pipeline import tasks  # noqa: PLC0415 - imports every store
+
+    stages: dict[str, Callable[[Any], dict[str, Any]]] = {
+        "ingest": lambda _: tasks.ingest(*attempt, basis=basis, force=force),
+        "validate": lambda ingested: tasks.validate(*attempt, ingested, force=force),
+        "build features": lambda validated: tasks.build_features(*attempt, validated, force=force),
+        "score": lambda built: tasks.score(*attempt, built, force=force),
+        "publish": lambda scored: tasks.publish(*attempt, scored, dry_run=dry_run, release_rejected=release_rejected),
+    }
+    summaries: list[dict[str, Any]] = []
+    with Progress(console=error_console, transient=True) as progress:
+        shown = progress.add_task("", total=len(stages))
+        for stage, work in stages.items():
+            progress.update(shown, description=stage)
+            summaries.append(work(summaries[-1] if summaries else None))
+            progress.advance(shown)
+    return summaries
+
+
+def _show_night(job: str, day: str, stages: list[dict[str, Any]]) -> None:
     print_table(
         f"{job} {day}",
         ("stage", "seconds", "rows"),
         [(stage["stage"], f"{stage['seconds']:.2f}", stage["rows"]) for stage in stages],
     )
+    published = stages[-1]
     print_facts("accounting", published["accounting"])
     generation = published["generation"]
     went = {

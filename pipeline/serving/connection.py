@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import redis
 import redis.asyncio as async_redis
@@ -29,13 +29,24 @@ _OPTIONS: dict[str, Any] = {"decode_responses": True, "socket_timeout": 5, "sock
 _RETRIES = 1
 
 
-class Connection:
-    """Runs look-ups, through a URL or a client that the application already has."""
+Client = TypeVar("Client", bound="redis.Redis | async_redis.Redis")
 
-    def __init__(self, url_or_client: str | redis.Redis, job: str) -> None:
+
+class AnyConnection(Generic[Client]):
+    """A URL, or a client that the application already has."""
+
+    def __init__(self, url_or_client: str | Client, job: str) -> None:
         self._job = job
         self._url = url_or_client if isinstance(url_or_client, str) else None
-        self._client = None if isinstance(url_or_client, str) else url_or_client
+        self._client: Client | None = None if isinstance(url_or_client, str) else url_or_client
+
+    def describe(self) -> str:
+        """Where Redis is, for messages."""
+        return read_url(self._url).describe() if self._url is not None else describe_client(self._client)
+
+
+class Connection(AnyConnection[redis.Redis]):
+    """Runs look-ups, through a URL or a client that the application already has."""
 
     def close(self) -> None:
         """Close what was opened here."""
@@ -59,10 +70,6 @@ class Connection:
             with _explained(self._job, self.describe):
                 replies = self._execute(commands)
 
-    def describe(self) -> str:
-        """Where Redis is, for messages."""
-        return read_url(self._url).describe() if self._url is not None else describe_client(self._client)
-
     def _execute(self, commands: Sequence[Command]) -> list[Any]:
         if self._client is None:
             self._client = open_client(str(self._url), **_OPTIONS, retry=Retry(NoBackoff(), _RETRIES))
@@ -75,13 +82,8 @@ class Connection:
             return pipeline.execute()
 
 
-class AsyncConnection:
+class AsyncConnection(AnyConnection[async_redis.Redis]):
     """Like :class:`Connection`, for asyncio; to be used in one event loop."""
-
-    def __init__(self, url_or_client: str | async_redis.Redis, job: str) -> None:
-        self._job = job
-        self._url = url_or_client if isinstance(url_or_client, str) else None
-        self._client = None if isinstance(url_or_client, str) else url_or_client
 
     async def close(self) -> None:
         """Close what was opened here."""
@@ -104,10 +106,6 @@ class AsyncConnection:
                 return answer
             with _explained(self._job, self.describe):
                 replies = await self._execute(commands)
-
-    def describe(self) -> str:
-        """Where Redis is, for messages."""
-        return read_url(self._url).describe() if self._url is not None else describe_client(self._client)
 
     async def _execute(self, commands: Sequence[Command]) -> list[Any]:
         if self._client is None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar
 
 import redis
 import redis.asyncio as async_redis
 
 from pipeline.keyspace import check_entity_id
 from pipeline.serving.answers import Prediction
-from pipeline.serving.connection import AsyncConnection, Connection
-from pipeline.serving.lookups import Lookups
+from pipeline.serving.connection import AnyConnection, AsyncConnection, Client, Connection
+from pipeline.serving.lookups import Lookups, Steps
 from pipeline.serving.overview import Release, Status, find_releases, find_status
+
+Link = TypeVar("Link", bound=AnyConnection[Any])
 
 _LIVE_SECONDS = 1.0
 
@@ -22,7 +26,43 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Reader:
+class _JobReader(ABC, Generic[Client, Link]):
+    """What the blocking and the awaiting reader of a job have in common: all but who runs the look-ups."""
+
+    def __init__(
+        self,
+        url_or_client: str | Client,
+        job: str,
+        *,
+        clock: Callable[[], datetime] = _now,
+        live_seconds: float = _LIVE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = self._connect(url_or_client, job)
+        self._clock = clock
+        self._lookups = Lookups(
+            job,
+            address=self._connection.describe,
+            clock=clock,
+            live_seconds=min(live_seconds, _LIVE_SECONDS),
+            monotonic=monotonic,
+        )
+
+    @staticmethod
+    @abstractmethod
+    def _connect(url_or_client: str | Client, job: str) -> Link:
+        """What runs the look-ups."""
+
+    def _find_predictions(
+        self, entity_ids: Iterable[str], segments: Mapping[str, str] | None, partition: str | None
+    ) -> Steps[dict[str, Prediction]]:
+        ids = list(dict.fromkeys(entity_ids))
+        for entity_id in ids:
+            check_entity_id(entity_id)
+        return self._lookups.find_predictions(ids, segments or {}, partition)
+
+
+class Reader(_JobReader[redis.Redis, Connection]):
     """Predictions of one job.
 
     All answers of a call come from one generation.  The reader may be shared by threads.
@@ -36,24 +76,9 @@ class Reader:
         monotonic: seconds that only grow, to measure that.
     """
 
-    def __init__(
-        self,
-        url_or_client: str | redis.Redis,
-        job: str,
-        *,
-        clock: Callable[[], datetime] = _now,
-        live_seconds: float = _LIVE_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._connection = Connection(url_or_client, job)
-        self._clock = clock
-        self._lookups = Lookups(
-            job,
-            address=self._connection.describe,
-            clock=clock,
-            live_seconds=min(live_seconds, _LIVE_SECONDS),
-            monotonic=monotonic,
-        )
+    @staticmethod
+    def _connect(url_or_client: str | redis.Redis, job: str) -> Connection:
+        return Connection(url_or_client, job)
 
     def close(self) -> None:
         """Close the connection, unless it came from the application."""
@@ -86,8 +111,7 @@ class Reader:
             Unhealthy: Redis lost something that a reader needs, or went back in time.
             PartitionNotKept: there is no generation of ``partition``.
         """
-        ids = _check_ids(entity_ids)
-        return self._connection.run(self._lookups.find_predictions(ids, segments or {}, partition))
+        return self._connection.run(self._find_predictions(entity_ids, segments, partition))
 
     def status(self) -> Status:
         """What is live, and how old it is.
@@ -106,27 +130,12 @@ class Reader:
         return self._connection.run(find_releases(self._lookups))
 
 
-class AsyncReader:
+class AsyncReader(_JobReader[async_redis.Redis, AsyncConnection]):
     """A :class:`Reader` whose methods are awaited; it belongs to one event loop and may be shared by its tasks."""
 
-    def __init__(
-        self,
-        url_or_client: str | async_redis.Redis,
-        job: str,
-        *,
-        clock: Callable[[], datetime] = _now,
-        live_seconds: float = _LIVE_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._connection = AsyncConnection(url_or_client, job)
-        self._clock = clock
-        self._lookups = Lookups(
-            job,
-            address=self._connection.describe,
-            clock=clock,
-            live_seconds=min(live_seconds, _LIVE_SECONDS),
-            monotonic=monotonic,
-        )
+    @staticmethod
+    def _connect(url_or_client: str | async_redis.Redis, job: str) -> AsyncConnection:
+        return AsyncConnection(url_or_client, job)
 
     async def close(self) -> None:
         """See :meth:`Reader.close`."""
@@ -145,8 +154,7 @@ class AsyncReader:
         partition: str | None = None,
     ) -> dict[str, Prediction]:
         """See :meth:`Reader.get_many`."""
-        ids = _check_ids(entity_ids)
-        return await self._connection.run(self._lookups.find_predictions(ids, segments or {}, partition))
+        return await self._connection.run(self._find_predictions(entity_ids, segments, partition))
 
     async def status(self) -> Status:
         """See :meth:`Reader.status`."""
@@ -155,10 +163,3 @@ class AsyncReader:
     async def releases(self) -> list[Release]:
         """See :meth:`Reader.releases`."""
         return await self._connection.run(find_releases(self._lookups))
-
-
-def _check_ids(entity_ids: Iterable[str]) -> list[str]:
-    ids = list(dict.fromkeys(entity_ids))
-    for entity_id in ids:
-        check_entity_id(entity_id)
-    return ids

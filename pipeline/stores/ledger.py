@@ -2,28 +2,19 @@
 
     jobs/<job>/models/000001.json, 000002.json, …
 
-Append-only: an event is put under the next number if nobody has, so of two writers one loses, reads again and decides
-again.  MLflow only mirrors it.
+Append-only, see :mod:`pipeline.stores.event_log`: of two writers one loses, reads again and decides again.  MLflow only
+mirrors it.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
-from pydantic import ValidationError
-
-from pipeline.errors import DamagedError, NotReadyError, RefusedError, UnavailableError
+from pipeline.errors import NotReadyError, RefusedError
+from pipeline.stores.event_log import EventLog
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger_events import Event, Kind, ModelVersion, Registration, find_champion, list_versions
-
-_EVENT_NAME = re.compile(r"\d{6}\.json")
-_ATTEMPTS = 50
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Ledger:
@@ -33,14 +24,11 @@ class Ledger:
         known_by: who was champion is told by the events up to this moment; nothing can be written then.
     """
 
-    def __init__(
-        self, lake: Lake, job: str, clock: Callable[[], datetime] = _now, known_by: datetime | None = None
-    ) -> None:
-        self._lake = lake
+    def __init__(self, lake: Lake, job: str, clock: Callable[[], datetime], known_by: datetime | None = None) -> None:
         self._job = job
         self._clock = clock
         self._known_by = known_by
-        self._folder = f"jobs/{job}/models"
+        self._log = EventLog(lake, job, f"jobs/{job}/models", "model ledger", Event)
 
     def events(self) -> list[Event]:
         """Every event, in order.
@@ -48,11 +36,7 @@ class Ledger:
         Raises:
             DamagedError: an event is missing or cannot be read.
         """
-        names = [name for name in self._lake.list(self._folder) if _EVENT_NAME.fullmatch(name)]
-        expected = [_event_name(number) for number in range(1, len(names) + 1)]
-        if names != expected:
-            raise self._damaged("an event is missing", f"{', '.join(expected)}", f"{', '.join(names)}")
-        events = [self._read(number, name) for number, name in enumerate(names, start=1)]
+        events = self._log.events()
         if self._known_by is None:
             return events
         return [event for event in events if datetime.fromisoformat(event.at) <= self._known_by]
@@ -135,7 +119,7 @@ class Ledger:
             self._known(version, events)
             champion = find_champion(events, holds_from)
             if champion == version:
-                return _last_event(events, version, "promoted")
+                return next(event for event in reversed(_events_of(version, events)) if event.kind == "promoted")
             if not again:
                 self._refuse_taken_back(version, events)
             if champion != expected_champion:
@@ -161,7 +145,7 @@ class Ledger:
 
         def decide(events: list[Event]) -> Event:
             champion = find_champion(events, holds_from)
-            own = [event for event in events if event.model_version == version]
+            own = _events_of(version, events)
             if own and own[-1].kind == "demoted" and own[-1].holds_from == holds_from:
                 return own[-1]
             if champion != version:
@@ -187,7 +171,7 @@ class Ledger:
 
         def decide(events: list[Event]) -> Event:
             self._known(version, events)
-            own = [event for event in events if event.model_version == version]
+            own = _events_of(version, events)
             if own[-1].kind == "rejected":
                 return own[-1]
             if find_champion(events) == version:
@@ -203,22 +187,10 @@ class Ledger:
         return self._append(decide)
 
     def _append(self, decide: Callable[[list[Event]], Event]) -> Event:
-        """Write the event that ``decide`` draws up from the events so far, or return the old one that it chose."""
-        for _ in range(_ATTEMPTS):
-            events = self.events()
-            event = decide(events)
-            if event.number <= len(events):
-                return event
-            path = f"{self._folder}/{_event_name(event.number)}"
-            if self._lake.put_json_if_absent(path, event.model_dump(mode="json")):
-                return event
-        raise UnavailableError(
-            "the model ledger is written to by others all the time",
-            job=self._job,
-            expected=f"a free number within {_ATTEMPTS} attempts",
-            found="every number was taken by somebody else",
-            next_step="try again; look for a task that writes to the ledger in a loop",
-        )
+        """Write the event that ``decide`` draws up from those before it, or return the old one that it chose."""
+        if self._known_by is not None:
+            raise ValueError("a ledger as it was known at some moment is not written to")
+        return self._log.append(lambda number: decide(self.events()[: number - 1]))
 
     def _draft(
         self,
@@ -243,7 +215,7 @@ class Ledger:
         )
 
     def _refuse_taken_back(self, version: str, events: list[Event]) -> None:
-        last = [event for event in events if event.model_version == version][-1]
+        last = _events_of(version, events)[-1]
         if last.kind in ("demoted", "rejected"):
             raise RefusedError(
                 f"model {version} was {last.kind}, so it is not promoted again by itself",
@@ -252,15 +224,6 @@ class Ledger:
                 found=f"{last.kind} by {last.who} at {last.at}: {last.why}",
                 next_step="train on newer data, or have a person promote it again",
             )
-
-    def _read(self, number: int, name: str) -> Event:
-        try:
-            event = Event.model_validate(self._lake.read_json(f"{self._folder}/{name}"))
-        except ValidationError as error:
-            raise self._damaged(f"{name} is not an event", "an event of the ledger", str(error)) from error
-        if event.number != number:
-            raise self._damaged(f"{name} holds another event", f"number {number}", f"number {event.number}")
-        return event
 
     def _known(self, version: str, events: list[Event]) -> ModelVersion:
         known = list_versions(events)
@@ -274,22 +237,9 @@ class Ledger:
             next_step=f"choose a registered version, or train one: nightjar train {self._job}",
         )
 
-    def _damaged(self, problem: str, expected: str, found: str) -> DamagedError:
-        return DamagedError(
-            f"the model ledger is damaged: {problem}",
-            job=self._job,
-            expected=expected,
-            found=found,
-            next_step=f"restore {self._lake.url(self._folder)} from a backup of the lake",
-        )
 
-
-def _event_name(number: int) -> str:
-    return f"{number:06d}.json"
-
-
-def _last_event(events: list[Event], version: str, kind: Kind) -> Event:
-    return next(event for event in reversed(events) if event.model_version == version and event.kind == kind)
+def _events_of(version: str, events: list[Event]) -> list[Event]:
+    return [event for event in events if event.model_version == version]
 
 
 def _describe(champion: str | None) -> str:

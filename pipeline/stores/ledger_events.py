@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.stores.event_log import NumberedEvent
+
 Kind = Literal["registered", "promoted", "demoted", "rejected"]
 Parameter = str | int | float | bool | None
 
@@ -50,11 +52,10 @@ class Registration(BaseModel):
         return self.model_digest, self.metadata_digest
 
 
-class Event(BaseModel):
+class Event(NumberedEvent):
     """One line of the ledger; never changed.
 
     Attributes:
-        number: 1, 2, 3, … without a gap.
         model_version: ``"1"``, ``"2"``, … in the order of registration.
         at: UTC, ISO 8601.
         who: the person or run that did it.
@@ -62,9 +63,6 @@ class Event(BaseModel):
         registration: registrations only.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    number: int
     kind: Kind
     model_version: str
     at: str

@@ -2,25 +2,21 @@
 
     jobs/<job>/release_log/000001.json, 000002.json, …
 
-Append-only: an event is put under the next number if nobody has.  Two publishers may log in another order than they
-acted in, so what is live is told by the tokens, which Redis gave out one by one, and not by the numbers.
+Append-only, see :mod:`pipeline.stores.event_log`.  Two publishers may log in another order than they acted in, so what
+is live is told by the tokens, which Redis gave out one by one, and not by the numbers.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
-from pipeline.errors import DamagedError, UnavailableError
+from pipeline.stores.event_log import EventLog, NumberedEvent
 from pipeline.stores.lake import Lake
 from pipeline.stores.predictions import Rejection
-
-_EVENT_NAME = re.compile(r"\d{6}\.json")
-_ATTEMPTS = 50
 
 ReleaseKind = Literal[
     "released",
@@ -39,11 +35,10 @@ MADE_LIVE: frozenset[ReleaseKind] = frozenset({"released", "approved", "rolled_b
 """Kinds of events that moved what readers see, to ``generation``, with ``token``."""
 
 
-class ReleaseEvent(BaseModel):
+class ReleaseEvent(NumberedEvent):
     """One line of the log; never changed.
 
     Attributes:
-        number: 1, 2, 3, … without a gap.
         kind: ``released``: made live; ``kept``: verified, of an older partition than the live one; ``held``: waits for
             an approval; ``refused``: the gate blocked it; ``approved``, ``declined``: the answer to a held one, or a
             person's to a refused one; ``rolled_back``: live was moved back to ``generation``; ``republished``: Redis
@@ -58,9 +53,6 @@ class ReleaseEvent(BaseModel):
         readmitted: digests of inputs that were taken back and were released all the same.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    number: int
     kind: ReleaseKind
     generation: str
     partition: str
@@ -71,7 +63,7 @@ class ReleaseEvent(BaseModel):
     why: str
     at: str
     header: dict[str, Any] | None = None
-    rejected: dict[str, Rejection] = {}
+    rejected: dict[str, Rejection] = Field(default_factory=dict)
     readmitted: tuple[str, ...] = ()
 
 
@@ -79,10 +71,8 @@ class ReleaseLog:
     """The release log of one job."""
 
     def __init__(self, lake: Lake, job: str, clock: Callable[[], datetime]) -> None:
-        self._lake = lake
-        self._job = job
         self._clock = clock
-        self._folder = f"jobs/{job}/release_log"
+        self._log = EventLog(lake, job, f"jobs/{job}/release_log", "release log", ReleaseEvent)
 
     def events(self) -> list[ReleaseEvent]:
         """Every event, in order.
@@ -90,11 +80,7 @@ class ReleaseLog:
         Raises:
             DamagedError: an event is missing or cannot be read.
         """
-        names = [name for name in self._lake.list(self._folder) if _EVENT_NAME.fullmatch(name)]
-        expected = [_event_name(number) for number in range(1, len(names) + 1)]
-        if names != expected:
-            raise self._damaged("an event is missing", ", ".join(expected), ", ".join(names))
-        return [self._read(name) for name in names]
+        return self._log.events()
 
     def append(
         self,
@@ -116,9 +102,9 @@ class ReleaseLog:
         Raises:
             UnavailableError: others take every number.
         """
-        for _ in range(_ATTEMPTS):
-            event = ReleaseEvent(
-                number=self._count() + 1,
+        return self._log.append(
+            lambda number: ReleaseEvent(
+                number=number,
                 kind=kind,
                 generation=generation,
                 partition=partition,
@@ -129,36 +115,6 @@ class ReleaseLog:
                 at=self._clock().astimezone(UTC).isoformat(timespec="seconds"),
                 **details,
             )
-            path = f"{self._folder}/{_event_name(event.number)}"
-            if self._lake.put_json_if_absent(path, event.model_dump(mode="json")):
-                return event
-        raise UnavailableError(
-            "the release log is written to by others all the time",
-            job=self._job,
-            expected=f"a free number within {_ATTEMPTS} attempts",
-            found="every number was taken by somebody else",
-            next_step="try again; look for a task that publishes in a loop",
-        )
-
-    def _count(self) -> int:
-        return sum(_EVENT_NAME.fullmatch(name) is not None for name in self._lake.list(self._folder))
-
-    def _read(self, name: str) -> ReleaseEvent:
-        try:
-            event = ReleaseEvent.model_validate(self._lake.read_json(f"{self._folder}/{name}"))
-        except ValidationError as error:
-            raise self._damaged(f"{name} is not an event", "an event of the log", str(error.error_count())) from error
-        if _event_name(event.number) != name:
-            raise self._damaged(f"{name} holds another event", name, f"number {event.number}")
-        return event
-
-    def _damaged(self, problem: str, expected: str, found: str) -> DamagedError:
-        return DamagedError(
-            f"the release log is damaged: {problem}",
-            job=self._job,
-            expected=expected,
-            found=found,
-            next_step=f"restore {self._lake.url(self._folder)} from a backup of the lake",
         )
 
 
@@ -207,7 +163,3 @@ def list_pinned(events: Sequence[ReleaseEvent]) -> dict[str, ReleaseEvent]:
 def highest_token(events: Sequence[ReleaseEvent]) -> int:
     """The highest token that the log knows of; 0 if it is empty."""
     return max((event.token for event in events), default=0)
-
-
-def _event_name(number: int) -> str:
-    return f"{number:06d}.json"

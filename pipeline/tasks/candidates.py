@@ -17,9 +17,8 @@ from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.manifests import AS_CORRECTED
 from pipeline.tasks.night_inputs import PIN_STAGE, SourceOfNight, load_night
 from pipeline.tasks.runs import read_timings
+from pipeline.tasks.scoring import SCORE_STAGE
 from pipeline.tasks.workspace import Workspace
-
-SCORE_STAGE = "score"
 
 
 @dataclass(frozen=True)

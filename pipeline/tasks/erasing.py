@@ -1,25 +1,21 @@
 """Erase an entity everywhere: deliveries, outputs of stages with their quarantine, tiles, generations in Redis.
 
-What lies in the lake keeps its name: ``docs/decisions/0009-erasure.md`` says why, and what follows from it.  The report
-of an erasure holds a salted hash in the place of the id:
-
-    jobs/<job>/erasures/000001.json, 000002.json, …
+What lies in the lake keeps its name: ``docs/decisions/0009-erasure.md`` says why, and what follows from it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-from pipeline.errors import RefusedError, UnavailableError
+from pipeline.errors import RefusedError
 from pipeline.job import Job
 from pipeline.jobs import load_jobs
 from pipeline.keyspace import check_entity_id
+from pipeline.stores.erasure_reports import ErasureReport, hash_id, open_erasure_reports
 from pipeline.stores.predictions import Decision
 from pipeline.tasks.entity_files import EntityFiles
 from pipeline.tasks.workspace import Workspace
@@ -37,8 +33,6 @@ NOT_TOUCHED = (
     "counts and sums over many entities (tiles, profiles, metrics), which hold no row of it",
     "backups, and what Redis has on its own disk until it rewrites that",
 )
-_ATTEMPTS = 50
-_SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 
 
 def find_entity(workspace: Workspace, job: Job, entity_id: str) -> Report:
@@ -50,6 +44,7 @@ def find_entity(workspace: Workspace, job: Job, entity_id: str) -> Report:
 
     Raises:
         BadInputError: this cannot be an entity id.
+        DamagedError: a report of an earlier erasure is missing or cannot be read.
         UnavailableError: Redis does not answer.
     """
     check_entity_id(entity_id)
@@ -83,6 +78,7 @@ def erase_entity(
     Raises:
         BadInputError: this cannot be an entity id, or nobody is named, or no reason is given.
         RefusedError: another erasure is under way.
+        DamagedError: a report of an earlier erasure is missing or cannot be read.
         UnavailableError: Redis does not take it.
     """
     decision = Decision.make(job.name, who, why, workspace.clock())
@@ -101,8 +97,8 @@ def erase_entity(
         ]
         progress("looking again")
         again = find_entity(workspace, job, entity_id)
-        report = {**again, "entity": _hash_id(entity_id), **vars(decision), "found": found, "left": again["found"]}
-        _write_report(workspace, job, report)
+        report = {**again, "entity": hash_id(entity_id), **vars(decision), "found": found, "left": again["found"]}
+        open_erasure_reports(workspace.lake, job.name).append(lambda number: ErasureReport(number=number, **report))
     return report
 
 
@@ -132,21 +128,8 @@ def _find_sharing_jobs(workspace: Workspace, job: Job) -> list[str]:
 
 
 def _find_reports(workspace: Workspace, job: Job, entity_id: str) -> list[dict[str, str]]:
-    reports = [workspace.lake.read_json(f"{_folder(job)}/{name}") for name in workspace.lake.list(_folder(job))]
-    return [
-        {"at": report["at"], "who": report["who"]}
-        for report in reports
-        if _scrypt(entity_id, bytes.fromhex(report["entity"]["salt"])) == report["entity"]["scrypt"]
-    ]
-
-
-def _hash_id(entity_id: str) -> dict[str, str]:
-    salt = secrets.token_bytes(16)
-    return {"salt": salt.hex(), "scrypt": _scrypt(entity_id, salt)}
-
-
-def _scrypt(entity_id: str, salt: bytes) -> str:
-    return hashlib.scrypt(entity_id.encode(), salt=salt, **_SCRYPT).hex()
+    reports = open_erasure_reports(workspace.lake, job.name).events()
+    return [{"at": report.at, "who": report.who} for report in reports if report.is_of(entity_id)]
 
 
 @contextmanager
@@ -169,22 +152,3 @@ def _claim(workspace: Workspace, job: Job, decision: Decision) -> Iterator[None]
         yield
     finally:
         lake.remove(CLAIM)
-
-
-def _write_report(workspace: Workspace, job: Job, report: Report) -> None:
-    folder = _folder(job)
-    for _ in range(_ATTEMPTS):
-        number = len(workspace.lake.list(folder)) + 1
-        if workspace.lake.put_json_if_absent(f"{folder}/{number:06d}.json", {"number": number, **report}):
-            return
-    raise UnavailableError(
-        "the report of the erasure could not be written",
-        job=job.name,
-        expected=f"a free number in {workspace.lake.url(folder)}",
-        found=f"{_ATTEMPTS} numbers that others took first",
-        next_step="erase again: it finds everything done, and writes a report",
-    )
-
-
-def _folder(job: Job) -> str:
-    return f"jobs/{job.name}/erasures"

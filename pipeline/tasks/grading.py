@@ -9,13 +9,13 @@ from pipeline.job import Job
 from pipeline.keyspace import State
 from pipeline.stages.evaluate import compute_metrics
 from pipeline.stores.release_log import MADE_LIVE
-from pipeline.tasks.candidates import SCORE_STAGE
 from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.labelling import LABEL, find_label_sources, read_labels
 from pipeline.tasks.manifests import AS_CORRECTED, read_manifest
 from pipeline.tasks.partitions import newest_closed_partition, parse_partition
 from pipeline.tasks.runs import Summary
+from pipeline.tasks.scoring import SCORE_STAGE
 from pipeline.tasks.workspace import Workspace
 
 

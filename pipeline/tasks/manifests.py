@@ -67,16 +67,21 @@ def require_manifest(workspace: Workspace, job: Job, generation: str, *, digest:
     return manifest
 
 
+def list_releases(workspace: Workspace, job: Job) -> list[str]:
+    """The generations that have a manifest, in the order in which they were loaded."""
+    names = [PurePosixPath(name).stem for name in workspace.lake.list(_releases(job))]
+    tokens = [(token, name) for name in names if (token := token_of(name)) is not None]
+    return [name for _, name in sorted(tokens)]
+
+
 def find_highest_token(workspace: Workspace, job: Job) -> int:
     """The highest token of anything in the lake: Redis may have lost its own count."""
-    names = (PurePosixPath(name).stem for name in workspace.lake.list(_releases(job)))
-    highest = max((token_of(name) or 0 for name in names), default=0)
-    return max(highest, highest_token(workspace.release_log(job).events()))
+    tokens = [token_of(name) or 0 for name in list_releases(workspace, job)]
+    return max([*tokens, highest_token(workspace.release_log(job).events())])
 
 
 def _unknown(workspace: Workspace, job: Job, generation: str) -> NotReadyError:
-    known = [PurePosixPath(name).stem for name in workspace.lake.list(_releases(job))]
-    newest = sorted(known, key=lambda name: token_of(name) or 0)[-5:]
+    newest = list_releases(workspace, job)[-5:]
     return NotReadyError(
         f"there is no release {generation!r} of this job in the lake",
         job=job.name,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.errors import UnavailableError
 from pipeline.job import Job
-from pipeline.keyspace import token_of
+from pipeline.tasks.manifests import list_releases, read_manifest
+from pipeline.tasks.scoring import SCORE_STAGE
 from pipeline.tasks.workspace import Workspace
 
 LEAST_FREE = 64 * 2**20
 """Bytes for what every night writes, whatever its size: manifests, run records, Data Docs, logs."""
-
-_SCORE_STAGE = "score"
 
 
 def check_space(workspace: Workspace, job: Job, rows: int) -> dict[str, Any]:
@@ -45,15 +43,13 @@ def check_space(workspace: Workspace, job: Job, rows: int) -> dict[str, Any]:
 
 def _measure_scores(workspace: Workspace, job: Job) -> float | None:
     """Bytes of a row in the scores of the newest release; None if there is no release."""
-    folder = f"jobs/{job.name}/releases"
-    names = [name for name in workspace.lake.list(folder) if token_of(PurePosixPath(name).stem) is not None]
-    if not names:
+    releases = list_releases(workspace, job)
+    if not releases:
         return None
-    newest = max(names, key=lambda name: token_of(PurePosixPath(name).stem) or 0)
-    address = workspace.lake.read_json(f"{folder}/{newest}")["scores"]["address"]
-    scores = f"stages/{job.name}/{_SCORE_STAGE}/{address}"
+    address = read_manifest(workspace, job, releases[-1])["scores"]["address"]
+    scores = f"stages/{job.name}/{SCORE_STAGE}/{address}"
     try:
-        rows = sum(workspace.outputs(job).load(_SCORE_STAGE, address).rows.values())
+        rows = sum(workspace.outputs(job).load(SCORE_STAGE, address).rows.values())
         size = sum(workspace.lake.size(f"{scores}/{name}") for name in workspace.lake.list(scores))
     except FileNotFoundError:  # retention took them
         return None

@@ -18,6 +18,7 @@ from pipeline.stores.ledger_events import Event
 from pipeline.stores.stage_outputs import MANIFEST, Output
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.judging import find_judgement
+from pipeline.tasks.manifests import list_releases, read_manifest
 from pipeline.tasks.partitions import find_delivery, trailing_days
 from pipeline.tasks.validating import find_validated
 from pipeline.tasks.workspace import Workspace
@@ -108,8 +109,7 @@ def _find_oldest(job: Job, released: Iterable[str]) -> str:
 def _list_kept_documents(workspace: Workspace, job: Job, generations: Collection[str]) -> Iterator[Any]:
     """Release manifests, run records and registrations of models whose data must stay."""
     lake = workspace.lake
-    folder = f"jobs/{job.name}/releases"
-    manifests = [lake.read_json(f"{folder}/{name}") for name in lake.list(folder)]
+    manifests = [read_manifest(workspace, job, generation) for generation in list_releases(workspace, job)]
     oldest = _find_oldest(job, (manifest["partition"] for manifest in manifests))
     for manifest in manifests:
         if manifest["partition"] >= oldest or manifest["generation"] in generations:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from pathlib import PurePosixPath
 from typing import Any
 
 from pipeline.job import Job
-from pipeline.keyspace import token_of
 from pipeline.stores.deliveries import Delivery
 from pipeline.tasks.feature_building import history_of, load_feature_set
-from pipeline.tasks.manifests import AS_CORRECTED
+from pipeline.tasks.manifests import AS_CORRECTED, list_releases, read_manifest
 from pipeline.tasks.partitions import find_delivery, parse_partition
 from pipeline.tasks.workspace import Workspace
 
@@ -113,11 +111,9 @@ def warn_of_redeliveries(workspace: Workspace, job: Job, partition: str) -> list
 
 def _read_newest_releases(workspace: Workspace, job: Job) -> dict[str, Mapping[str, Any]]:
     """The manifest of the newest release of every partition, of those that are made of what is known today."""
-    folder = f"jobs/{job.name}/releases"
-    names = [PurePosixPath(name).stem for name in workspace.lake.list(folder)]
     newest: dict[str, Mapping[str, Any]] = {}
-    for name in sorted(names, key=lambda name: token_of(name) or 0):
-        manifest = workspace.lake.read_json(f"{folder}/{name}.json")
+    for generation in list_releases(workspace, job):
+        manifest = read_manifest(workspace, job, generation)
         if manifest.get("basis", AS_CORRECTED) == AS_CORRECTED:
             newest[manifest["partition"]] = manifest
     return newest

@@ -10,7 +10,8 @@ from datetime import date
 from pipeline.errors import DamagedError, RefusedError
 from pipeline.job import Job
 from pipeline.keyspace import Header
-from pipeline.stores.predictions.load import Load, UnevenIdsError
+from pipeline.stores.predictions import UnevenIdsError
+from pipeline.stores.predictions.load import Load
 from pipeline.stores.release_log import ReleaseKind
 from pipeline.tasks.acceptances import caveats_of
 from pipeline.tasks.candidates import Candidate, draft_manifest

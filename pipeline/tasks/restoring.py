@@ -11,9 +11,9 @@ import pyarrow as pa
 from pipeline.digests import canonical_json
 from pipeline.errors import DamagedError, RefusedError
 from pipeline.job import Job
-from pipeline.keyspace import Header
+from pipeline.keyspace import Header, token_of
 from pipeline.stores.predictions import Pin
-from pipeline.stores.predictions.janitor import KEPT_PARTITIONS
+from pipeline.stores.predictions.janitor import KEPT_PARTITIONS, choose_partitions
 from pipeline.stores.release_log import (
     MADE_LIVE,
     ReleaseEvent,
@@ -22,12 +22,12 @@ from pipeline.stores.release_log import (
     list_pinned,
     list_rejected,
 )
-from pipeline.tasks.candidates import SCORE_STAGE
 from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, require_manifest
 from pipeline.tasks.release_history import log_release
 from pipeline.tasks.runs import Summary
+from pipeline.tasks.scoring import SCORE_STAGE
 from pipeline.tasks.workspace import Workspace
 
 
@@ -46,35 +46,15 @@ def republish(workspace: Workspace, job: Job, *, who: str) -> Summary:
     events = workspace.release_log(job).events()
     live = find_live(events)
     if live is None:
-        raise RefusedError(
-            "there is nothing to republish",
-            job=job.name,
-            expected="a release in the release log",
-            found="none",
-            next_step=f"nightjar run {job.name} --partition D",
-        )
-    store, known = workspace.predictions, find_highest_token(workspace, job)
-    store.restore_rejections(job.name, list_rejected(events))
-    headers = _list_headers(events)
-    results = {live.generation: _restore(workspace, job, headers[live.generation], known)}
-    if results[live.generation] == "gone":
-        raise _lost(workspace, job, headers[live.generation])
-    serving = store.live(job.name)
-    if serving is None or serving.token < live.token:
-        store.flip(job.name, live.generation, live.token, allow_older_partition=True)
-    tokens, kept = _list_tokens(events), {event.generation for event in events if event.kind == "kept"}
-    for generation in _choose_kept(events, live):
-        results[generation] = _restore(workspace, job, headers[generation], known)
-        if results[generation] != "restored":
-            continue
-        if generation in tokens:
-            store.retire(job.name, generation, tokens[generation])
-        elif generation in kept and headers[generation].basis == AS_CORRECTED:
-            store.keep(headers[generation])
+        raise _nothing(job)
+    known, headers = find_highest_token(workspace, job), _list_headers(events)
+    restoration = workspace.predictions.restoration(job.name)
+    restoration.reject(list_rejected(events))
+    results = {live.generation: _restore_live(workspace, job, headers[live.generation], live.token, known)}
+    results |= _restore_kept(workspace, job, events, live, known)
     for generation, event in list_pinned(events).items():
-        store.restore_pin(job.name, generation, Pin(event.who, event.why, event.at))
-    restored = [generation for generation, result in results.items() if result == "restored"]
-    now_live = store.live(job.name)
+        restoration.pin(generation, Pin(event.who, event.why, event.at))
+    restored = [headers[generation] for generation, result in results.items() if result == "restored"]
     if restored:
         log_release(
             workspace,
@@ -85,12 +65,13 @@ def republish(workspace: Workspace, job: Job, *, who: str) -> Summary:
             who=who,
             why=f"{len(restored)} generations restored from the lake",
         )
+    serving = workspace.predictions.live(job.name)
     return {
         "job": job.name,
-        "live": None if now_live is None else now_live.generation,
-        "partition": None if now_live is None else now_live.header.partition,
+        "live": None if serving is None else serving.generation,
+        "partition": None if serving is None else serving.header.partition,
         "generations": results,
-        "rows": sum(headers[generation].rows for generation in restored),
+        "rows": sum(header.rows for header in restored),
         "rejected": len(list_rejected(events)),
     }
 
@@ -102,6 +83,37 @@ def list_restorable(workspace: Workspace, job: Job) -> set[str]:
     return set() if live is None else {live.generation, *_choose_kept(events, live)}
 
 
+def _restore_live(workspace: Workspace, job: Job, header: Header, token: int, known_token: int) -> str:
+    """Load what was live with ``token`` and make it so again, unless Redis has something newer live."""
+    result = _restore(workspace, job, header, known_token)
+    if result == "gone":
+        raise _lost(workspace, job, header)
+    store = workspace.predictions
+    serving = store.live(job.name)
+    if serving is None or serving.token < token:
+        store.flip(job.name, header.generation, token, allow_older_partition=True)
+    return result
+
+
+def _restore_kept(
+    workspace: Workspace, job: Job, events: Sequence[ReleaseEvent], live: ReleaseEvent, known_token: int
+) -> dict[str, str]:
+    """Load what was kept beside live, each in the state that it had; returns what came of each."""
+    restoration = workspace.predictions.restoration(job.name)
+    headers, tokens = _list_headers(events), _list_tokens(events)
+    kept = {event.generation for event in events if event.kind == "kept"}
+    results = {}
+    for generation in _choose_kept(events, live):
+        results[generation] = _restore(workspace, job, headers[generation], known_token)
+        if results[generation] != "restored":
+            continue
+        if generation in tokens:
+            restoration.retire(generation, tokens[generation])
+        elif generation in kept and headers[generation].basis == AS_CORRECTED:
+            restoration.keep(headers[generation])
+    return results
+
+
 def _restore(workspace: Workspace, job: Job, header: Header, known_token: int) -> str:
     """Load one generation again; returns ``restored``, ``present`` or ``gone``, where the lake has not kept it."""
     outputs = workspace.outputs(job)
@@ -111,7 +123,7 @@ def _restore(workspace: Workspace, job: Job, header: Header, known_token: int) -
     except FileNotFoundError:
         return "gone"
     header = replace(header, rows=outputs.count_rows(scored, SCORES))  # what was erased since stays erased
-    load = workspace.predictions.begin_again(header, known_token, decimals=scored.inputs["decimals"])
+    load = workspace.predictions.restoration(job.name).begin(header, known_token, decimals=scored.inputs["decimals"])
     if load is None:
         return "present"
     with load:
@@ -140,11 +152,11 @@ def _choose_kept(events: Sequence[ReleaseEvent], live: ReleaseEvent) -> list[str
         is_load = event.header is not None and event.kind in ("released", "kept", "held", "refused", "approved")
         if is_load and event.inputs not in rejected and _rank(event) > _rank(newest.get(event.partition)):
             newest[event.partition] = event
-    by_date = [newest[partition] for partition in sorted(newest, reverse=True)]
-    by_token = sorted(newest.values(), key=_loaded_with, reverse=True)
+    tokens = {partition: _loaded_with(event) for partition, event in newest.items()}
     previous = find_previous(events)
     chosen = [previous] if previous is not None else []
-    chosen += [*by_date[:KEPT_PARTITIONS], *by_token[:KEPT_PARTITIONS], *list_pinned(events).values()]
+    chosen += [newest[partition] for partition in choose_partitions(tokens, KEPT_PARTITIONS)]
+    chosen += list_pinned(events).values()
     ranked = sorted(chosen, key=_rank, reverse=True)
     return [name for name in dict.fromkeys(event.generation for event in ranked) if name != live.generation]
 
@@ -156,7 +168,7 @@ def _rank(event: ReleaseEvent | None) -> tuple[bool, int]:
 
 
 def _loaded_with(event: ReleaseEvent | None) -> int:
-    return int(event.generation.split("-")[0]) if event is not None else 0
+    return (token_of(event.generation) or 0) if event is not None else 0
 
 
 def _list_headers(events: Sequence[ReleaseEvent]) -> dict[str, Header]:
@@ -172,6 +184,16 @@ def _list_tokens(events: Sequence[ReleaseEvent]) -> dict[str, int]:
         if event.kind in MADE_LIVE:
             tokens[event.generation] = max(event.token, tokens.get(event.generation, 0))
     return tokens
+
+
+def _nothing(job: Job) -> RefusedError:
+    return RefusedError(
+        "there is nothing to republish",
+        job=job.name,
+        expected="a release in the release log",
+        found="none",
+        next_step=f"nightjar run {job.name} --partition D",
+    )
 
 
 def _lost(workspace: Workspace, job: Job, header: Header) -> DamagedError:

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import RefusedError
 from pipeline.local.home_lock import end_holder, hold_home
-from pipeline.local.signals import Interrupted, ignore_signals, raise_on_signals
+from pipeline.local.signals import ENDING, Interrupted, ignore_signals, raise_on_signals
 
 HOLDS_UNTIL_ENDED = """
 import sys, time
@@ -76,6 +76,14 @@ def test_a_second_signal_does_not_interrupt_the_tidying_up() -> None:
     assert caught.value.number == signal.SIGTERM
 
 
-def test_ignored_signals_do_nothing() -> None:
-    with raise_on_signals(), ignore_signals():
-        signal.raise_signal(signal.SIGTERM)
+def test_ignored_signals_do_nothing_until_the_block_ends() -> None:
+    survived = []
+    with raise_on_signals():
+        with ignore_signals():
+            for number in ENDING:
+                signal.raise_signal(number)
+                survived.append(number)
+        with pytest.raises(Interrupted) as caught:
+            signal.raise_signal(signal.SIGHUP)
+    assert survived == [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    assert caught.value.number == signal.SIGHUP

@@ -105,9 +105,12 @@ def test_an_older_partition_is_read_by_its_name(store: PredictionStore, reader: 
     assert caught.value.partition == "2013-03-31"
 
 
-def test_what_is_live_is_looked_up_once_a_second(store: PredictionStore, server: RedisServer, clock: Clock) -> None:
+@pytest.mark.parametrize("options", [{}, {"live_seconds": 60.0}], ids=["by default", "at most"])
+def test_what_is_live_is_looked_up_once_a_second(
+    store: PredictionStore, server: RedisServer, clock: Clock, options: dict[str, float]
+) -> None:
     seconds = [0.0]
-    reader = Reader(server.url, JOB, clock=clock, monotonic=lambda: seconds[0])
+    reader = Reader(server.url, JOB, clock=clock, monotonic=lambda: seconds[0], **options)
     first = publish(store, make_predictions(100))
     assert reader.get("parcel 0").generation == first.generation
     second = publish(store, make_predictions(100))

@@ -283,9 +283,10 @@ def test_mirroring_sends_no_telemetry_and_leaves_nothing_where_it_runs(
     tmp_path: Path, uri: str, ledger: Ledger
 ) -> None:
     code = (
-        "import sys; from pipeline.stores.experiments import Experiments; from pipeline.stores.lake import Lake; "
-        "from pipeline.stores.ledger import Ledger; lake = Lake(sys.argv[1]); "
-        "assert Experiments(sys.argv[2], 'parcels', lake.url).mirror(Ledger(lake, 'parcels').events()) is None; "
+        "import sys; from datetime import datetime; from pipeline.stores.experiments import Experiments; "
+        "from pipeline.stores.lake import Lake; from pipeline.stores.ledger import Ledger; lake = Lake(sys.argv[1]); "
+        "events = Ledger(lake, 'parcels', datetime.now).events(); "
+        "assert Experiments(sys.argv[2], 'parcels', lake.url).mirror(events) is None; "
         "from mlflow.telemetry import utils; utils._IS_IN_CI_ENV_OR_TESTING = False; "
         "assert utils.is_telemetry_disabled()"
     )

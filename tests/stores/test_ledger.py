@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
 
 import pytest
 
-from pipeline.errors import DamagedError, NotReadyError, RefusedError, UnavailableError
+from pipeline.errors import DamagedError, NotReadyError, RefusedError
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
 from pipeline.stores.ledger_events import Event, find_challenger
+from tests.clock import Clock
 from tests.stores.model_samples import make_registration, tell_noon
 
 
@@ -252,43 +254,28 @@ def test_registrations_at_once_get_a_version_each(tmp_path: Path) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    versions = Ledger(Lake(str(tmp_path)), "parcels").versions()
+    versions = Ledger(Lake(str(tmp_path)), "parcels", tell_noon).versions()
     assert [version.version for version in versions] == ["1", "2", "3", "4", "5", "6"]
     assert {version.registration.model_digest[0] for version in versions} == set(letters)
 
 
-def test_a_ledger_that_is_never_free_gives_up(lake: Lake, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lake, "put_json_if_absent", lambda path, value: False)
-    with pytest.raises(UnavailableError, match="others all the time"):
-        register(ledger, "a")
+def test_a_ledger_as_it_was_known_then_tells_no_later_event_and_is_not_written_to(lake: Lake) -> None:
+    clock = Clock(datetime(2024, 5, 6, 12, tzinfo=UTC))
+    ledger = Ledger(lake, "parcels", clock)
+    register(ledger, "a")
+    clock.advance(hours=1)
+    promote(ledger, "1", "2024-05-06", None)
+    then = Ledger(lake, "parcels", clock, known_by=datetime(2024, 5, 6, 12, 30, tzinfo=UTC))
+    assert [event.kind for event in then.events()] == ["registered"]
+    assert champions(then, "2024-05-06") == [None]
+    with pytest.raises(ValueError, match="is not written to"):
+        promote(then, "1", "2024-05-06", None)
+    assert len(ledger.events()) == 2
 
 
-def test_a_missing_event_is_damage(lake: Lake, ledger: Ledger) -> None:
+def test_a_damaged_ledger_is_told(lake: Lake, ledger: Ledger) -> None:
     register(ledger, "a")
     register(ledger, "b")
     lake.remove("jobs/parcels/models/000001.json")
-    with pytest.raises(DamagedError, match="an event is missing"):
+    with pytest.raises(DamagedError, match="the model ledger is damaged: an event is missing"):
         ledger.champion("2024-05-06")
-
-
-@pytest.mark.parametrize(
-    ("content", "problem"),
-    [
-        (b'{"number": 1}', "is not an event"),
-        (b'{"number": 1, "kind": "crow', "is not JSON"),
-        (
-            b'{"number":2,"kind":"promoted","model_version":"1","at":"","who":"","why":"","holds_from":"2024-05-06"}',
-            "holds another event",
-        ),
-    ],
-)
-def test_an_unreadable_event_is_damage(lake: Lake, ledger: Ledger, content: bytes, problem: str) -> None:
-    lake.put_if_absent("jobs/parcels/models/000001.json", content)
-    with pytest.raises(DamagedError, match=problem):
-        ledger.events()
-
-
-def test_other_files_in_the_folder_are_no_events(lake: Lake, ledger: Ledger) -> None:
-    register(ledger, "a")
-    lake.put_if_absent("jobs/parcels/models/notes.txt", b"from a person")
-    assert len(ledger.events()) == 1

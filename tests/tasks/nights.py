@@ -15,8 +15,8 @@ from pipeline.serving import Reader
 from pipeline.stores.deliveries import Deliveries, Delivery
 from pipeline.stores.lake import Lake
 from pipeline.tasks import Workspace
-from pipeline.tasks.candidates import SCORE_STAGE
 from pipeline.tasks.comparing import SCORES
+from pipeline.tasks.scoring import SCORE_STAGE
 from tests.clock import Clock
 from tests.meter_readings.upstream import MeterUpstream
 

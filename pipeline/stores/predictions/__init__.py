@@ -2,8 +2,10 @@
 
 from pipeline.stores.predictions.decisions import Decision, Pin, Rejection
 from pipeline.stores.predictions.erasure import Holding
+from pipeline.stores.predictions.moves import Flip, Rollback
+from pipeline.stores.predictions.refusals import UnevenIdsError
 from pipeline.stores.predictions.registry import Generation, Live
-from pipeline.stores.predictions.store import Flip, PredictionStore, Rollback
+from pipeline.stores.predictions.store import PredictionStore
 
 __all__ = [
     "Decision",
@@ -15,4 +17,5 @@ __all__ = [
     "PredictionStore",
     "Rejection",
     "Rollback",
+    "UnevenIdsError",
 ]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 
-from pipeline.keyspace import State
+from pipeline.keyspace import State, token_of
 from pipeline.stores.predictions.registry import Generation, Registry
 
 # A load takes seconds a million rows.  One that was begun this long ago, and has a successor, is given up for dead.
@@ -64,7 +64,8 @@ def find_superseded(registry: Registry, keep: int) -> list[Generation]:
     live = registry.read_live()
     newest = registry.read_partitions()
     generations = registry.read_generations()
-    kept = _newest_of_partitions(newest, keep) | {find_previous(registry, generations)}
+    tokens = {partition: token_of(name) or 0 for partition, name in newest.items()}
+    kept = {find_previous(registry, generations), *(newest[item] for item in choose_partitions(tokens, keep))}
     found: list[Generation] = []
     held: set[str | None] = set()
     for generation in sorted(generations, key=lambda item: item.token):
@@ -104,9 +105,14 @@ def find_retired(generations: Iterable[Generation], rejected: Collection[str]) -
     return sorted(retired, key=lambda item: item.released)
 
 
-def _newest_of_partitions(partitions: dict[str, str], keep: int) -> set[str | None]:
-    by_date = [partitions[partition] for partition in sorted(partitions, reverse=True)]
-    by_token = sorted(partitions.values(), key=lambda name: int(name.split("-")[0]), reverse=True)
+def choose_partitions(tokens: Mapping[str, int], keep: int) -> set[str]:
+    """The last ``keep`` partitions, and the ``keep`` that were loaded last: backfills.
+
+    Args:
+        tokens: by partition, the one that its newest generation was loaded with.
+    """
+    by_date = sorted(tokens, reverse=True)
+    by_token = sorted(tokens, key=lambda partition: tokens[partition], reverse=True)
     return {*by_date[:keep], *by_token[:keep]}
 
 

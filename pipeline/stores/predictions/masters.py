@@ -87,7 +87,7 @@ class Masters:
         for bucket, count, body in chunk.bodies():
             parts.setdefault(self.node_of(bucket_key(job, generation, bucket)), []).append((bucket, count, body))
         for node, bodies in parts.items():
-            yield node, Chunk.of_bodies(bodies)
+            yield node, type(chunk).of_bodies(bodies)
 
     def settle(self) -> None:
         """Wait until the replicas have what was sent, and see that the data still lies where it was read.

@@ -56,6 +56,10 @@ _PROBLEMS = {
 _NEVER_HEALS = {"NOPERM", "NOAUTH", "WRONGPASS"}
 
 
+class UnevenIdsError(RefusedError):
+    """The checksums of the entity ids leave a bucket empty; begin the load with ``gather=True``."""
+
+
 def explain_refusal(
     client: redis.Redis, text: str, *, code: str | None = None, job: str, **parts: Any
 ) -> NightjarError:
@@ -143,4 +147,20 @@ def refuse_rollback(job: str, target: str | None, found: str, live: str | None) 
         expected=f"{target or 'an earlier generation'}, retired and still kept",
         found=found,
         next_step="see `nightjar releases` for generations that are kept, or publish a partition again",
+    )
+
+
+def refuse_load(
+    job: str,
+    partition: str,
+    generation: str,
+    problem: str,
+    *,
+    expected: str,
+    next_step: str,
+    kind: type[RefusedError] = RefusedError,
+) -> RefusedError:
+    """The error for a step of a load that its state does not allow."""
+    return kind(
+        f"{problem}: generation {generation}", job=job, partition=partition, expected=expected, next_step=next_step
     )

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipeline.errors import BadInputError, RefusedError
-from pipeline.keyspace import Header, State, choose_buckets
+from pipeline.keyspace import Header, choose_buckets
 from pipeline.redis_url import close_client, open_client
-from pipeline.stores.predictions import erasure, janitor
+from pipeline.stores.predictions import erasure, janitor, moves
 from pipeline.stores.predictions.checks import check_server
 from pipeline.stores.predictions.contents import read_generation
 from pipeline.stores.predictions.decisions import Decision, Pin, Rejection
 from pipeline.stores.predictions.erasure import Holding
 from pipeline.stores.predictions.memory import Footprint, measure_generation
+from pipeline.stores.predictions.moves import Flip, Rollback
 from pipeline.stores.predictions.preflight import check_redis
-from pipeline.stores.predictions.refusals import refuse_flip, refuse_rollback
 from pipeline.stores.predictions.registry import Generation, Live, Record, Registry
 
 if TYPE_CHECKING:
     from pipeline.stores.predictions.load import Load
+    from pipeline.stores.predictions.restoration import Restoration
 
 # The comparison of what was read back is one of RESP2 bytes, and control keys are text.
 _CONVERSATION: dict[str, Any] = {
@@ -35,38 +35,6 @@ _CONVERSATION: dict[str, Any] = {
     "encoding": "utf-8",
     "encoding_errors": "strict",
 }
-
-
-@dataclass(frozen=True)
-class Flip:
-    """What a flip did.
-
-    Attributes:
-        result: ``live``, or ``kept`` for an older partition than the live one: stored and readable by partition.
-        generation: the one that was asked for.
-        previous: the generation that was live before, if any.
-    """
-
-    result: Literal["live", "kept"]
-    generation: str
-    previous: str | None
-
-
-@dataclass(frozen=True)
-class Rollback:
-    """What a rollback did.
-
-    Attributes:
-        generation: the one that is live now.
-        previous: the one that was live before.
-        rejected: generations that were released after ``generation``, and do not come back by themselves.
-        token: the fencing token of the rollback; a publisher with a lower one is refused.
-    """
-
-    generation: str
-    previous: str
-    rejected: list[str]
-    token: int
 
 
 class PredictionStore:
@@ -137,37 +105,11 @@ class PredictionStore:
             janitor.give_up(registry, generation)
         return load
 
-    def begin_again(self, header: Header, known_token: int, *, decimals: int | None = None) -> Load | None:
-        """Begin to load a generation that Redis lost, under the name and header that it had.
+    def restoration(self, job: str) -> Restoration:
+        """What fills a Redis again that lost what it held of a job."""
+        from pipeline.stores.predictions.restoration import Restoration  # noqa: PLC0415 - imports pyarrow
 
-        The data must come as it came then: a shard at a time if the buckets are a multiple of the shards, else in one
-        table.  Sealed with ``header``, it is what it was; buckets whose entities were all erased since are there still.
-
-        Args:
-            known_token: the highest token that the lake knows: what is loaded from now on gets a higher one.
-
-        Returns:
-            None if Redis has it.
-        """
-        from pipeline.stores.predictions.load import Load  # noqa: PLC0415 - imports pyarrow
-
-        registry = self._registry(header.job)
-        record = Record(header.partition, header.rows, self._clock(), header.buckets)
-        if registry.restore(header.generation, record, known_token) != State.LOADING:
-            return None
-        return Load(registry, header.generation, record, decimals, is_again=True)
-
-    def keep(self, header: Header) -> None:
-        """Say of a generation that was loaded again that it was kept beside a live one, whatever is live now."""
-        self._registry(header.job).keep(header.generation, header.token, header.partition)
-
-    def retire(self, job: str, generation: str, token: int) -> None:
-        """Say of a generation that was loaded again that it was live once, made so with ``token``."""
-        self._registry(job).retire(generation, token)
-
-    def restore_pin(self, job: str, generation: str, pin: Pin) -> None:
-        """Enter a pin into a Redis that lost it."""
-        self._registry(job).pin(generation, pin)
+        return Restoration(self._registry(job))
 
     def preflight(self, job: str, rows: int) -> dict[str, Any]:
         """Whether a generation of ``rows`` can be loaded: rights, settings, persistence, replication and memory.
@@ -211,12 +153,13 @@ class PredictionStore:
                 whose release was rolled back.
             UnavailableError: Redis does not take it.
         """
-        result, previous, reason = self._registry(job).flip(
-            generation, token, allow_older_partition=allow_older_partition, allow_rejected=allow_rejected
+        return moves.flip(
+            self._registry(job),
+            generation,
+            token,
+            allow_older_partition=allow_older_partition,
+            allow_rejected=allow_rejected,
         )
-        if result not in ("live", "kept"):
-            raise refuse_flip(job, generation, token, result, reason, previous)
-        return Flip(result, generation, previous)
 
     def rollback(self, job: str, to: str | None, *, who: str, why: str, known_token: int = 0) -> Rollback:
         """Make a generation live again that was live before, by one step in Redis that loads nothing.
@@ -232,16 +175,7 @@ class PredictionStore:
             BadInputError: nobody is named, or no reason is given.
             UnavailableError: Redis does not take it.
         """
-        decision = Decision.make(job, who, why, self._clock())
-        registry = self._registry(job)
-        live = registry.read_live()
-        target = to or janitor.find_previous(registry)
-        if live is None or target is None:
-            raise refuse_rollback(job, target, "nothing", live.generation if live else None)
-        result, reason, *rejected = registry.roll_back(live.generation, target, decision, known_token)
-        if result != "live":
-            raise refuse_rollback(job, target, f"{result}: {reason}", live.generation)
-        return Rollback(target, live.generation, cast("list[str]", rejected), int(reason or 0))
+        return moves.roll_back(self._registry(job), to, Decision.make(job, who, why, self._clock()), known_token)
 
     def pin(self, job: str, generation: str, who: str, why: str) -> None:
         """Keep a generation, whatever is pruned.
@@ -267,10 +201,6 @@ class PredictionStore:
     def rejections(self, job: str) -> dict[str, Rejection]:
         """What was rolled back, by the digest of its inputs."""
         return self._registry(job).read_rejections()
-
-    def restore_rejections(self, job: str, rejections: Mapping[str, Rejection]) -> None:
-        """Enter what was rolled back into a Redis that lost it."""
-        self._registry(job).write_rejections(rejections)
 
     def live(self, job: str) -> Live | None:
         """What readers see."""

@@ -69,8 +69,7 @@ def test_what_is_read_back_comes_from_every_master(spread: PredictionStore, clus
         load = spread.begin(JOB, PARTITION, len(PREDICTIONS), 4)
         for table in split(PREDICTIONS, 4):
             load.send(table)
-        while load._under_way:
-            load._sent.append(load._under_way.popleft().result())
+        load._shipment.finish_sending()
         key = str(next(server.client.scan_iter(f"nightjar:{JOB}:{load.generation}:*")))
         server.client.hset(key, "stranger", str(number))
         with pytest.raises(DamagedError, match="not what was sent"):

@@ -12,8 +12,8 @@ import redis
 
 from pipeline.errors import BadInputError, DamagedError, RefusedError
 from pipeline.keyspace import Header, bucket_key, bucket_of
-from pipeline.stores.predictions import PredictionStore
-from pipeline.stores.predictions.load import Load, UnevenIdsError
+from pipeline.stores.predictions import PredictionStore, UnevenIdsError
+from pipeline.stores.predictions.load import Load
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import (
     JOB,
@@ -209,7 +209,7 @@ def test_reading_back_notices_whatever_is_not_as_sent(
     store, client = PredictionStore(server.url, clock), server.client
     load = store.begin(JOB, PARTITION, 5000, 1)
     load.send(make_table(make_predictions(5000)))
-    load._sent.append(load._under_way.popleft().result())
+    load._shipment.finish_sending()
     assert client.object("encoding", bucket_key(JOB, load.generation, 3)) == "hashtable" or not table
     tamper(client, bucket_key(JOB, load.generation, 3))
     with pytest.raises(DamagedError, match="not what was sent"):
@@ -299,15 +299,3 @@ def test_a_load_of_the_last_hour_is_left_alone_by_the_next(store: PredictionStor
     first.read_back()
     first.seal(make_header(first))
     assert {item.name: item.state for item in store.generations(JOB)}[first.generation] == "verified"
-
-
-def test_priors_wait_for_the_shards_that_are_still_on_their_way(store: PredictionStore, client: redis.Redis) -> None:
-    """A wire is one conversation: two threads on it would wait for each other's replies."""
-    predictions = make_predictions(100_000)
-    with store.begin(JOB, PARTITION, len(predictions), 4) as load:
-        for shard in split(predictions, 4):
-            load.send(shard)
-        load.send_priors({"": 0.5})
-        assert load.read_back() == len(predictions)
-        load.seal(make_header(load))
-    assert client.hgetall(f"nightjar:{JOB}:{load.generation}:prior") == {"": "0.5"}

@@ -81,7 +81,7 @@ def test_what_a_late_publisher_wrote_after_it_was_given_up_is_removed(
     clock.advance(minutes=61)
     store.begin(JOB, DAYS[0], 100, 1)
     paused.send(make_table(make_predictions(5000)))
-    paused._sent.append(paused._under_way.popleft().result())
+    paused._shipment.finish_sending()
     assert has_data(client, paused.generation)
     assert store.prune(JOB) == []
     clock.advance(minutes=61)
@@ -169,7 +169,7 @@ def test_a_dead_load_is_given_up_and_its_data_and_priors_removed(
     """Its name stays for another hour, since its publisher may only be paused."""
     dead = store.begin(JOB, DAYS[0], 5000, 1)
     dead.send(make_table(make_predictions(5000)))
-    dead._sent.append(dead._under_way.popleft().result())
+    dead._shipment.finish_sending()
     client.hset(prior_key(JOB, dead.generation), "", "0.5")
     publish(store, make_predictions(100))
     assert store.prune(JOB) == []

@@ -277,7 +277,7 @@ def test_rejections_can_be_entered_again(store: PredictionStore, client: redis.R
     roll_back(store)
     rejections = store.rejections(JOB)
     client.flushall()
-    store.restore_rejections(JOB, rejections)
+    store.restoration(JOB).reject(rejections)
     assert {inputs: asdict(item) for inputs, item in store.rejections(JOB).items()} == {
         inputs: asdict(item) for inputs, item in rejections.items()
     }
