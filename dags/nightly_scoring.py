@@ -35,9 +35,9 @@ A day whose cutoff has not passed is refused. `dry_run` does everything up to th
 - REST: `POST /api/v2/backfills` with `{"dag_id": "<dag>", "from_date": "2013-03-31T00:00:00Z", "to_date":
   "2013-04-02T00:00:00Z"}`
 
-With the param `basis` set to `as known then` (*Advanced options*, `--dag-run-conf '{"basis": "as known then"}'`, or
+With the param `basis` set to `as_known_then` (*Advanced options*, `--dag-run-conf '{"basis": "as_known_then"}'`, or
 `dag_run_conf` in REST) a day is made of the deliveries and the champion that its own night knew, for audits: it
-never goes live, and is read by partition only where nothing else of that day is kept. `as corrected`, the default,
+never goes live, and is read by partition only where nothing else of that day is kept. `as_corrected`, the default,
 takes what there is today.
 
 Days that were run before are left alone unless you ask to reprocess them (*reprocess behavior* `completed` or
@@ -66,9 +66,9 @@ from pipeline.settings import Settings
 
 RELEASE_PARAMS = {
     "basis": Param(
-        "as corrected",
+        "as_corrected",
         type="string",
-        enum=["as corrected", "as known then"],
+        enum=["as_corrected", "as_known_then"],
         title="Basis",
         description=(
             "What a past partition is made of: today's deliveries and champion, or those of its own night. "
@@ -79,7 +79,7 @@ RELEASE_PARAMS = {
         False,
         type="boolean",
         title="Dry run",
-        description="Do everything up to the flip, load, read-back and release gate included, then abandon the load.",
+        description="Do everything up to the flip, load, read-back and release gate included, then discard the load.",
     ),
     "release_rejected": Param(
         False,

@@ -99,6 +99,11 @@ def pins_key(job: str) -> str:
     return _control_key(job, "pins")
 
 
+def erasing_key(job: str) -> str:
+    """Hash, for publishers: generation to the entity that is being erased from it and not counted out yet."""
+    return _control_key(job, "erasing")
+
+
 def bucket_key(job: str, generation: str, bucket: int) -> str:
     """Hash: entity id to prediction."""
     return f"nightjar:{job}:{generation}:{bucket}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import AsJson, JobName
+from pipeline.cli.options import Apply, AsJson, JobName, Who, Why
 from pipeline.cli.output import console, print_json, print_table
 from pipeline.job import Job
 from pipeline.jobs import load_job
@@ -16,8 +15,6 @@ from pipeline.settings import Settings
 GenerationName = Annotated[
     str, typer.Argument(metavar="GENERATION", help="Name of a generation, as `nightjar releases` shows it.")
 ]
-Who = Annotated[str, typer.Option("--who", metavar="NAME", help="Who decides this.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, for whoever asks later.")]
 
 
 def add_commands(application: typer.Typer) -> None:
@@ -26,24 +23,18 @@ def add_commands(application: typer.Typer) -> None:
         application.command()(command)
 
 
-def prune(
-    job: JobName,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show what would be removed, with its bytes.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Remove generations that nobody needs any more, and what broken loads left behind.
+def prune(job: JobName, apply: Apply = False, as_json: AsJson = False) -> None:
+    """Remove generations that nobody needs any more, and what broken loads left behind.  Shows first what would go.
 
     Live, the one before, pinned ones, what is loading and the newest of the last seven partitions stay.
 
-    Example: `nightjar prune flight_delays --dry-run`
+    Example: `nightjar prune flight_delays --apply`
     """
     store = _open(job)[0].janitor
     generations = {generation.name: generation for generation in store.generations(job)}
     sizes = {name: store.measure(job, generations[name]) for name in store.prune(job, dry_run=True)}
-    names = list(sizes) if dry_run else [name for name in store.prune(job) if name in sizes]
-    removed = [
+    names = [name for name in store.prune(job) if name in sizes] if apply else list(sizes)
+    removals = [
         {
             "generation": name,
             "state": generations[name].state.value,
@@ -55,10 +46,10 @@ def prune(
     ]
     total = sum(sizes[name].bytes for name in names)
     if as_json:
-        print_json({"job": job, "dry_run": dry_run, "removed": removed, "bytes": total})
+        print_json({"job": job, "applied": apply, "removals": removals, "bytes": total})
         return
-    title = f"generations of {job} that {'would be' if dry_run else 'were'} removed"
-    rows = [(item["generation"], item["state"], item["partition"], *_format(item)) for item in removed]
+    title = f"generations of {job} that " + ("were removed" if apply else "would be removed; add --apply to do it")
+    rows = [(item["generation"], item["state"], item["partition"], *_format(item)) for item in removals]
     print_table(title, ("generation", "state", "partition", "keys", "bytes"), rows)
     console.print(f"in all: {total:,} bytes", markup=False)
 
@@ -66,7 +57,7 @@ def prune(
 def pin(job: JobName, generation: GenerationName, who: Who, why: Why, as_json: AsJson = False) -> None:
     """Keep a generation, whatever is pruned, until it is unpinned.
 
-    Example: `nightjar pin flight_delays 42-9f3a --who "Jane Doe" --why "compare with the new model"`
+    Example: `nightjar pin flight_delays 42-9f3a --why "compare with the new model"`
     """
     from pipeline import tasks  # noqa: PLC0415 - imports every store
 
@@ -77,16 +68,16 @@ def pin(job: JobName, generation: GenerationName, who: Who, why: Why, as_json: A
         console.print(f"generation {generation} of {job} is pinned", markup=False)
 
 
-def unpin(job: JobName, generation: GenerationName, as_json: AsJson = False) -> None:
+def unpin(job: JobName, generation: GenerationName, who: Who, as_json: AsJson = False) -> None:
     """Let a pinned generation go with the others.
 
     Example: `nightjar unpin flight_delays 42-9f3a`
     """
     from pipeline import tasks  # noqa: PLC0415 - imports every store
 
-    tasks.unpin_release(*_open(job), generation, who=getpass.getuser())
+    tasks.unpin_release(*_open(job), generation, who=who)
     if as_json:
-        print_json({"job": job, "generation": generation, "pinned": False})
+        print_json({"job": job, "generation": generation, "pinned": False, "who": who})
     else:
         console.print(f"generation {generation} of {job} is no longer pinned", markup=False)
 

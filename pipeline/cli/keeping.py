@@ -6,14 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import AsJson, JobName, Partition
+from pipeline.cli.options import Apply, AsJson, JobName, Partition, Why
 from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
 from pipeline.job import Job
 from pipeline.jobs import load_job
 from pipeline.settings import Settings
 
-Who = Annotated[str, typer.Option("--who", metavar="NAME", help="Who answers for it; readers may be shown this.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason, in one line.")]
+Answerable = Annotated[
+    str,
+    typer.Option("--who", metavar="NAME", help="The person who answers for it; readers are shown who accepted what."),
+]
+"""Required: a login is often shared, or that of a container, and answers for nothing."""
 
 
 def add_commands(application: typer.Typer) -> None:
@@ -26,7 +29,7 @@ def accept(
     job: JobName,
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="Name of the source.")],
     partition: Partition,
-    who: Who,
+    who: Answerable,
     why: Why,
     delivery: Annotated[
         str | None,
@@ -63,9 +66,9 @@ def accept(
 def erase(
     job: JobName,
     entity_id: Annotated[str, typer.Argument(metavar="ENTITY_ID", help="Id of the entity.")],
-    who: Annotated[str, typer.Option("--who", metavar="NAME", help="Who answers for it, for the report.")],
+    who: Answerable,
     why: Why,
-    apply: Annotated[bool, typer.Option("--apply", help="Erase; without it, only show what would be erased.")] = False,
+    apply: Apply = False,
     as_json: AsJson = False,
 ) -> None:
     """Erase an entity everywhere: deliveries, features, scores, quarantine, Redis.  Shows first what it would erase.
@@ -140,11 +143,7 @@ def redeliveries(
         console.print(item.command, markup=False, soft_wrap=True)
 
 
-def retain(
-    job: JobName,
-    apply: Annotated[bool, typer.Option("--apply/--dry-run", help="Remove it; by default it is only shown.")] = False,
-    as_json: AsJson = False,
-) -> None:
+def retain(job: JobName, apply: Apply = False, as_json: AsJson = False) -> None:
     """Remove what no run, release, pin, model or coming night reaches.  Shows first what it would remove.
 
     Example: `nightjar retain flight_delays --apply`

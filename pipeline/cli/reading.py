@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.night_report import name_stage, print_caveats, print_published
 from pipeline.cli.options import AsJson, JobName
 from pipeline.cli.output import as_text, console, describe_age, print_facts, print_json, print_table
 from pipeline.jobs import load_job, load_jobs
@@ -64,8 +65,7 @@ def get(
                 for answer in answers.values()
             ],
         )
-        for caveat in sorted({caveat for answer in answers.values() for caveat in answer.caveats}):
-            console.print(f"caveat: {caveat}", style="yellow", markup=False, soft_wrap=True)
+        print_caveats(sorted({caveat for answer in answers.values() for caveat in answer.caveats}))
     if not all(answer.found for answer in answers.values()):
         raise typer.Exit(1)
 
@@ -87,7 +87,7 @@ def status(job: JobName, as_json: AsJson = False) -> None:
 
 
 def releases(job: JobName, as_json: AsJson = False) -> None:
-    """List the generations that Redis keeps, newest first.
+    """List the generations that Redis keeps, newest first, and who has pinned which.
 
     Example: `nightjar releases flight_delays`
     """
@@ -99,8 +99,11 @@ def releases(job: JobName, as_json: AsJson = False) -> None:
     for release in found:
         header = release.header
         facts = (header.partition, header.model_version, header.rows, header.published_at) if header else (None,) * 4
-        rows.append((release.generation, release.state, *facts))
-    print_table(f"releases of {job}", ("generation", "state", "partition", "model", "rows", "published"), rows)
+        pin = f"{release.pin['who']}: {release.pin['why']}" if release.pin else None
+        rows.append((release.generation, release.state, *facts, pin))
+    print_table(
+        f"releases of {job}", ("generation", "state", "partition", "model", "rows", "published", "pinned"), rows
+    )
 
 
 def runs(
@@ -123,7 +126,7 @@ def runs(
         f"{job} {partition}, run {found['run']}",
         ("stage", "state", "seconds", "rows", "peak MiB"),
         [
-            (item["stage"], item["state"], f"{item['seconds']:.2f}", item.get("rows"), item["peak_memory_mib"])
+            (name_stage(item), item["state"], f"{item['seconds']:.2f}", item.get("rows"), item["peak_memory_mib"])
             for item in found["stages"]
         ],
     )
@@ -142,8 +145,8 @@ def runs(
             # The differences of columns are in what was found, as a table.
             error = {name: part for name, part in item["error"].items() if name != "differences"}
             print_facts(f"error of {item['stage']}", error)
-    if found["accounting"]:
-        print_facts("accounting", found["accounting"])
+        if "accounting" in item:
+            print_published(item)
 
 
 def quarantine(

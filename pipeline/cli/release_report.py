@@ -21,7 +21,7 @@ def print_explanation(manifest: Mapping[str, Any], history: Sequence[Mapping[str
         {
             "partition": manifest["partition"],
             "cutoff": manifest["cutoff"],
-            "basis": manifest["basis"].replace("_", " "),
+            "basis": manifest["basis"],
             "known by": manifest["known_by"],
             "run": manifest["run"],
             "model": f"{model['version']} ({model['digest'][:SHORT]})",
@@ -83,6 +83,8 @@ def print_difference(difference: Mapping[str, Any]) -> None:
         ("segment", *(column.replace("_", " ") for column in COLUMNS)),
         [(_name(item), *(item[column] for column in COLUMNS)) for item in shown[: SHOWN_SEGMENTS + 1]],
     )
+    if difference["remark"] is not None:
+        console.print(difference["remark"], style="yellow", markup=False, soft_wrap=True)
     _print_histograms(difference["histograms"])
     attribution = difference["attribution"]
     if attribution["method"] is None:

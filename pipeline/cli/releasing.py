@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.options import AsJson, JobName
+from pipeline.cli.options import AsJson, JobName, Who, Why
 from pipeline.cli.output import console, print_facts, print_json, print_table
 from pipeline.cli.release_report import print_difference, print_explanation
 from pipeline.job import Job
@@ -15,13 +14,6 @@ from pipeline.jobs import load_job
 from pipeline.settings import Settings
 
 Generation = Annotated[str, typer.Argument(metavar="GENERATION", help="A release, such as 42-9f3a.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Reason, for the release log.")]
-Who = Annotated[
-    str,
-    typer.Option(
-        "--who", metavar="NAME", default_factory=getpass.getuser, show_default=False, help="Who decides; default: you."
-    ),
-]
 
 
 def add_commands(application: typer.Typer) -> None:
@@ -133,6 +125,9 @@ def republish(job: JobName, who: Who, as_json: AsJson = False) -> None:
         return
     print_table(f"generations of {job}", ("generation", "result"), done["generations"].items())
     print_facts("served", {name: done[name] for name in ("live", "partition", "rows", "rejected")})
+    for generation in done["pins_lost"]:
+        text = f"the pin of {generation} is lost: the lake has not kept its scores"
+        console.print(text, style="yellow", markup=False, soft_wrap=True)
 
 
 def _open(job: str) -> tuple[Any, Job]:

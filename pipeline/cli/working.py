@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import Progress
 
+from pipeline.cli.night_report import name_stage, print_published
 from pipeline.cli.options import AsJson, JobName, Partition
 from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
 from pipeline.errors import BadInputError
@@ -33,10 +34,10 @@ def run(
     ] = False,
     basis: Annotated[
         str,
-        typer.Option(help="'as corrected', today's deliveries and champion, or 'as known then', those of that night."),
-    ] = "as corrected",
+        typer.Option(help="as_corrected: today's deliveries and champion; as_known_then: those of that night."),
+    ] = "as_corrected",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Do everything up to the flip, then abandon the load; nothing is kept.")
+        bool, typer.Option("--dry-run", help="Do everything up to the flip, then discard the load; nothing is kept.")
     ] = False,
     release_rejected: Annotated[
         bool, typer.Option("--release-rejected", help="Let inputs go live again that a rollback took back.")
@@ -94,16 +95,16 @@ def _show_night(job: str, day: str, stages: list[dict[str, Any]]) -> None:
     print_table(
         f"{job} {day}",
         ("stage", "seconds", "rows"),
-        [(stage["stage"], f"{stage['seconds']:.2f}", stage["rows"]) for stage in stages],
+        [(name_stage(stage), f"{stage['seconds']:.2f}", stage["rows"]) for stage in stages],
     )
     published = stages[-1]
-    print_facts("accounting", published["accounting"])
+    print_published(published)
     generation = published["generation"]
     went = {
         "live": "is live",
         "kept": "is kept, readable by partition, and not live",
         "held": f"waits: {published['gate']['why']}; nightjar approve {job} {generation} --why TEXT",
-        "dry_run": "was loaded, read back and abandoned: a dry run",
+        "dry_run": "was loaded, read back and discarded: a dry run",
     }[published["result"]]
     console.print(f"generation {generation} of model {published['model_version']} {went}", markup=False, soft_wrap=True)
 

@@ -29,6 +29,7 @@ _CONTROL: dict[str, Callable[[str], str]] = {
     "states": keyspace.states_key,
     "headers": keyspace.headers_key,
     "partitions": keyspace.partitions_key,
+    "pins": keyspace.pins_key,
 }
 
 
@@ -94,7 +95,7 @@ class Lookups:
         return self._parse_live(reply, seen)
 
     def read_control(self) -> Steps[dict[str, dict[str, str]]]:
-        """Everything that the control hashes hold: ``live``, ``states``, ``headers`` and ``partitions``."""
+        """Everything that the control hashes hold: ``live``, ``states``, ``headers``, ``partitions`` and ``pins``."""
         replies = yield [("HGETALL", key(self.job)) for key in _CONTROL.values()]
         return {
             name: {str(_text(field)): str(_text(value)) for field, value in reply.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,17 +19,25 @@ class Release:
     Attributes:
         header: None while it is loading, and if its load was abandoned.
         newest: whether it is the one that reading by partition finds.
+        pin: ``who`` wants it kept, ``why`` and since when (``at``); None unless it is pinned.
     """
 
     generation: str
     state: State
     header: Header | None
     newest: bool
+    pin: dict[str, str] | None
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object."""
         header = self.header.to_json_object() if self.header else None
-        return {"generation": self.generation, "state": self.state.value, "newest": self.newest, "header": header}
+        return {
+            "generation": self.generation,
+            "state": self.state.value,
+            "newest": self.newest,
+            "pin": self.pin,
+            "header": header,
+        }
 
 
 @dataclass(frozen=True)
@@ -85,4 +94,8 @@ def find_releases(lookups: Lookups) -> Steps[list[Release]]:
         reverse=True,
     )
     headers = {name: lookups.parse_header(text) for name, text in control["headers"].items() if name in names}
-    return [Release(name, State(control["states"][name]), headers.get(name), name in newest) for name in names]
+    pins = {name: json.loads(text) for name, text in control["pins"].items()}
+    return [
+        Release(name, State(control["states"][name]), headers.get(name), name in newest, pins.get(name))
+        for name in names
+    ]

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from pipeline.keyspace import token_of
 from pipeline.stores.event_log import EventLog, NumberedEvent
 from pipeline.stores.lake import Lake
 from pipeline.stores.predictions import Rejection
@@ -158,6 +159,19 @@ def list_pinned(events: Sequence[ReleaseEvent]) -> dict[str, ReleaseEvent]:
         elif event.kind == "unpinned":
             pinned.pop(event.generation, None)
     return pinned
+
+
+def list_taken_back(events: Sequence[ReleaseEvent]) -> set[str]:
+    """The generations that rollbacks took back and that were not made live since, as Redis has them rejected."""
+    made_live: dict[str, int] = {}
+    taken_back: set[str] = set()
+    for event in sorted((event for event in events if event.kind in MADE_LIVE), key=lambda event: event.token):
+        if event.kind == "rolled_back":
+            since = made_live.get(event.generation, token_of(event.generation) or 0)
+            taken_back |= {generation for generation, token in made_live.items() if token > since}
+        made_live[event.generation] = event.token
+        taken_back.discard(event.generation)
+    return taken_back
 
 
 def highest_token(events: Sequence[ReleaseEvent]) -> int:

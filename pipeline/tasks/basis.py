@@ -10,25 +10,25 @@ from pipeline.keyspace import Basis
 from pipeline.tasks.manifests import AS_CORRECTED, AS_KNOWN_THEN
 from pipeline.tasks.workspace import Workspace
 
-_NAMES: dict[str, Basis] = {"as corrected": AS_CORRECTED, "as known then": AS_KNOWN_THEN}
+BASES = (AS_CORRECTED, AS_KNOWN_THEN)
 
 
 def parse_basis(text: str, job: Job) -> Basis:
-    """The basis that a person named, ``as corrected`` or ``as known then``.
+    """The basis that a person named, ``as_corrected`` or ``as_known_then``.
 
     Raises:
         BadInputError: it is neither.
     """
-    basis = _NAMES.get(text.replace("_", " "))
-    if basis is None:
-        raise BadInputError(
-            "this is no basis of a night",
-            job=job.name,
-            expected=" or ".join(_NAMES),
-            found=repr(text[:40]),
-            next_step="name one of them",
-        )
-    return basis
+    for basis in BASES:
+        if text == basis:
+            return basis
+    raise BadInputError(
+        "this is no basis of a night",
+        job=job.name,
+        expected=" or ".join(BASES),
+        found=repr(text[:40]),
+        next_step="name one of them",
+    )
 
 
 def find_known_by(workspace: Workspace, job: Job, partition: str, basis: Basis) -> str | None:

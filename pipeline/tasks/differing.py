@@ -14,7 +14,7 @@ import pandas as pd
 
 from pipeline.errors import DamagedError, NightjarError
 from pipeline.job import Job
-from pipeline.stages.compare import attribute_change
+from pipeline.stages.compare import Difference, attribute_change
 from pipeline.stages.score import score_rows
 from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output
@@ -32,6 +32,8 @@ from pipeline.tasks.workspace import Workspace
 SHAPLEY = "the mean over both orders in which model and data could have changed (Shapley value)"
 SEQUENTIAL = "one after the other: definitions of the features first, then the model, then the data"
 BARS = 20
+HARDLY_ANY = 0.01
+"""Share of the entities up to which two nights as good as have none in common."""
 
 State = tuple[str, ...]
 Group = tuple[str, str]
@@ -43,9 +45,10 @@ def diff_releases(workspace: Workspace, job: Job, first: str, second: str) -> Su
 
     Returns:
         ``releases``, what either was made of; ``overall`` and ``segments``, with entities lost and gained, decisions
-        flipped and the shift of the scores; ``histograms``; and ``attribution``: by group (the whole, and each segment)
-        the change of the mean score and of the share of decisions, and how much of it came from ``model``, ``data`` and
-        ``features``, which add up to it.  Where scoring again is not possible, it says why.
+        flipped and the shift of the scores; ``remark``, what must be known to read them, if anything; ``histograms``;
+        and ``attribution``: by group (the whole, and each segment) the change of the mean score and of the share of
+        decisions, and how much of it came from ``model``, ``data`` and ``features``, which add up to it.  Where scoring
+        again is not possible, it says why.
 
     Raises:
         NotReadyError: there is no such release.
@@ -69,6 +72,7 @@ def diff_releases(workspace: Workspace, job: Job, first: str, second: str) -> Su
         "releases": [_describe(manifest) for manifest in (before, after)],
         "overall": tally.overall.to_json(),
         "segments": [segment.to_json() for segment in tally.segments],
+        "remark": _remark(before["partition"] == after["partition"], tally.overall),
         "histograms": {"low": job.score_range[0], "high": job.score_range[1], "before": histograms[0]}
         | {"after": histograms[1]},
         "attribution": _attribute(workspace, job, before, after),
@@ -184,6 +188,17 @@ def _divide(
     if job.decision_threshold is not None:
         found["decided"] = share_out(lambda state: score(state).decided_share(group))
     return found
+
+
+def _remark(is_same_partition: bool, overall: Difference) -> str | None:
+    """What to make of two nights that share hardly any entity."""
+    smaller = min(overall.before, overall.after)
+    if is_same_partition or overall.both > HARDLY_ANY * smaller:
+        return None
+    return (
+        f"{overall.both} of {smaller} entities are in both, so ids seem to hold their day: then lost, gained and "
+        "flipped say nothing of two partitions; compare two releases of one partition for them"
+    )
 
 
 def _describe(manifest: Mapping[str, Any]) -> Summary:

@@ -91,5 +91,5 @@ def refuse_breach(job: Job, partition: str, generation: str, verdict: Verdict) -
         found="; ".join(breach.describe() for breach in verdict.breaches[:3]) or verdict.why,
         next_step=f"see `nightjar explain {job.name} {generation}` and `nightjar diff {job.name} {verdict.against} "
         f"{generation}`; have upstream correct its data and run the partition again, or make it live as it is: "
-        f"nightjar approve {job.name} {generation} --who NAME --why TEXT",
+        f"nightjar approve {job.name} {generation} --why TEXT",
     )

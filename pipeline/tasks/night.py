@@ -191,7 +191,7 @@ def publish(
     It does not become live if a newer partition is, or if its basis is that of a past night.
 
     Args:
-        dry_run: stop before anything is kept: the load is abandoned, readers and the release log see nothing of it.
+        dry_run: stop before anything is kept: the load is discarded, readers and the release log see nothing of it.
         release_rejected: release even what a rollback has taken back.
 
     Raises:

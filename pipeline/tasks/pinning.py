@@ -5,6 +5,7 @@ from __future__ import annotations
 from pipeline.errors import NotReadyError, RefusedError
 from pipeline.job import Job
 from pipeline.keyspace import Header
+from pipeline.stores.predictions import Decision
 from pipeline.tasks.release_history import log_pin
 from pipeline.tasks.workspace import Workspace
 
@@ -25,7 +26,9 @@ def unpin_release(workspace: Workspace, job: Job, generation: str, *, who: str) 
 
     Raises:
         NotReadyError: it was not pinned.
+        BadInputError: nobody is named.
     """
+    decision = Decision.make(job.name, who, "unpinned", workspace.clock())
     if not workspace.janitor.unpin(job.name, generation):
         raise NotReadyError(
             f"generation {generation} was not pinned",
@@ -33,7 +36,7 @@ def unpin_release(workspace: Workspace, job: Job, generation: str, *, who: str) 
             expected="a pinned generation",
             next_step=f"`nightjar explain {job.name} {generation}` says who pinned it and let it go",
         )
-    log_pin(workspace, job, "unpinned", _require_header(workspace, job, generation), who=who, why="unpinned")
+    log_pin(workspace, job, "unpinned", _require_header(workspace, job, generation), who=decision.who, why=decision.why)
 
 
 def _require_header(workspace: Workspace, job: Job, generation: str) -> Header:

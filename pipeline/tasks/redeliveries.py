@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 from pipeline.job import Job
+from pipeline.keyspace import token_of
 from pipeline.stores.deliveries import Delivery
+from pipeline.stores.release_log import MADE_LIVE, ReleaseEvent, list_taken_back
 from pipeline.tasks.feature_building import history_of, load_feature_set
-from pipeline.tasks.manifests import AS_CORRECTED, list_releases, read_manifest
+from pipeline.tasks.manifests import AS_CORRECTED, require_manifest
 from pipeline.tasks.partitions import find_delivery, parse_partition
 from pipeline.tasks.workspace import Workspace
 
@@ -50,7 +52,7 @@ class Affected:
 
 
 def find_affected(workspace: Workspace, job: Job, since: str | None = None) -> list[Affected]:
-    """The released partitions, from ``since`` on, whose newest release used a delivery that is not the newest now.
+    """The released partitions, from ``since`` on, of which what is read used a delivery that is not the newest now.
 
     A dimension counts with the snapshot that the partition would take.
 
@@ -68,9 +70,10 @@ def find_affected(workspace: Workspace, job: Job, since: str | None = None) -> l
         return find_delivery(workspace, job.source(source), partition)
 
     affected = []
-    for partition, manifest in sorted(_read_newest_releases(workspace, job).items()):
+    for partition, generation in sorted(_find_served(workspace.release_log(job).events()).items()):
         if since is not None and partition < since:
             continue
+        manifest = require_manifest(workspace, job, generation)
         superseded = tuple(
             Superseded(
                 source,
@@ -85,7 +88,7 @@ def find_affected(workspace: Workspace, job: Job, since: str | None = None) -> l
         )
         if superseded:
             command = f"nightjar run {job.name} --partition {partition}"
-            affected.append(Affected(partition, manifest["generation"], superseded, command))
+            affected.append(Affected(partition, generation, superseded, command))
     return affected
 
 
@@ -109,14 +112,24 @@ def warn_of_redeliveries(workspace: Workspace, job: Job, partition: str) -> list
     ]
 
 
-def _read_newest_releases(workspace: Workspace, job: Job) -> dict[str, Mapping[str, Any]]:
-    """The manifest of the newest release of every partition, of those that are made of what is known today."""
-    newest: dict[str, Mapping[str, Any]] = {}
-    for generation in list_releases(workspace, job):
-        manifest = read_manifest(workspace, job, generation)
-        if manifest.get("basis", AS_CORRECTED) == AS_CORRECTED:
-            newest[manifest["partition"]] = manifest
-    return newest
+def _find_served(events: Sequence[ReleaseEvent]) -> dict[str, str]:
+    """By partition, the generation that is read of it, of those that are made of what is known today.
+
+    Published ones go before those that the gate holds back or blocked.  Where rollbacks took all of a partition back,
+    the newest of them counts: what they wait for is a correction.
+    """
+    published = {event.generation for event in events if event.kind in MADE_LIVE or event.kind == "kept"}
+    taken_back = list_taken_back(events)
+
+    def rank(generation: str) -> tuple[bool, bool, int]:
+        return generation not in taken_back, generation in published, token_of(generation) or 0
+
+    served: dict[str, str] = {}
+    for event in events:
+        if event.header is not None and event.header["basis"] == AS_CORRECTED:
+            rivals = (event.generation, served.get(event.partition, event.generation))
+            served[event.partition] = max(rivals, key=rank)
+    return served
 
 
 def _list_used(manifest: Mapping[str, Any]) -> Iterator[tuple[str, str, str | None]]:

@@ -19,7 +19,7 @@ from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import ScoredPopulation, check_segments
 from pipeline.tasks.gating import Verdict, judge_release, refuse_breach
 from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, write_manifest
-from pipeline.tasks.night_inputs import SourceOfNight
+from pipeline.tasks.night_inputs import PIN_STAGE, SourceOfNight
 from pipeline.tasks.partitions import find_delivery
 from pipeline.tasks.preflight import check_space
 from pipeline.tasks.release_history import find_served, log_release, notice_live, refuse_lost, refuse_rejected
@@ -34,10 +34,11 @@ class Staged:
     """A generation that was loaded and read back.
 
     Attributes:
-        header: of the sealed generation; None in a dry run, whose load is abandoned.
+        header: of the sealed generation; None in a dry run, whose load is discarded.
         inputs: digest of what the predictions are made of.
         gate: the verdict of the release gate.
         warnings: what Redis lets pass and should not be left so, in words.
+        caveats: what readers are told with every answer, or would be.
     """
 
     generation: str
@@ -48,6 +49,7 @@ class Staged:
     accounting: dict[str, int]
     bytes_per_prediction: float | None
     warnings: list[str]
+    caveats: tuple[str, ...]
 
 
 def publish_release(
@@ -89,6 +91,7 @@ def publish_release(
         "accounting": staged.accounting,
         "gate": staged.gate.summarise(),
         "warnings": staged.warnings,
+        "caveats": list(staged.caveats),
         "bytes_per_prediction": staged.bytes_per_prediction,
         "pruned": [] if dry_run else workspace.janitor.prune(job.name),
     }
@@ -152,8 +155,11 @@ def _stage(workspace: Workspace, job: Job, candidate: Candidate, inputs: str, *,
         read_back = time.perf_counter()
         gate = _ask_gate(workspace, job, candidate)
         timings = {"load": loaded - start, "read_back": read_back - loaded, "gate": time.perf_counter() - read_back}
+        caveats = _list_caveats(workspace, job, candidate)
         header = None
-        if not dry_run:
+        if dry_run:
+            load.discard()
+        else:
             manifest = draft_manifest(
                 workspace,
                 job,
@@ -165,16 +171,19 @@ def _stage(workspace: Workspace, job: Job, candidate: Candidate, inputs: str, *,
                 gate=gate.to_json(),
                 timings={name: round(seconds, 3) for name, seconds in timings.items()},
             )
-            caveats = (*_describe_basis(candidate), *caveats_of(manifest["acceptances"]))
             digest = write_manifest(workspace, job, manifest)
             header = _make_header(job, candidate, load, inputs, digest, prior_segment, caveats)
             load.seal(header)
-    return Staged(load.generation, load.token, header, inputs, gate, accounting, load.bytes_per_prediction, warnings)
+    return Staged(
+        load.generation, load.token, header, inputs, gate, accounting, load.bytes_per_prediction, warnings, caveats
+    )
 
 
-def _describe_basis(candidate: Candidate) -> tuple[str, ...]:
-    """What readers by partition are told of an audit, which they would take for the night's release."""
-    return () if candidate.basis == AS_CORRECTED else ("as known then: made without what was corrected since",)
+def _list_caveats(workspace: Workspace, job: Job, candidate: Candidate) -> tuple[str, ...]:
+    """What readers are told: of an audit, which they would take for the night's release, and of acceptances."""
+    pinned = workspace.outputs(job).load(PIN_STAGE, candidate.night).inputs
+    basis = () if candidate.basis == AS_CORRECTED else ("as known then: made without what was corrected since",)
+    return (*basis, *caveats_of(pinned["acceptances"]))
 
 
 def _make_header(

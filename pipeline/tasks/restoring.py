@@ -21,6 +21,7 @@ from pipeline.stores.release_log import (
     find_previous,
     list_pinned,
     list_rejected,
+    list_taken_back,
 )
 from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import SCORES
@@ -36,7 +37,7 @@ def republish(workspace: Workspace, job: Job, *, who: str) -> Summary:
 
     Generations come back under their names, with their headers and the bytes that they had; tokens go on above every
     one that the lake knows; what was rolled back stays rejected.  What Redis still has is left as it is, and if it has
-    something newer live, that stays live.
+    something newer live, that stays live.  Pins of generations that the lake has not kept are lost, and named.
 
     Raises:
         RefusedError: the lake knows of no release.
@@ -52,8 +53,11 @@ def republish(workspace: Workspace, job: Job, *, who: str) -> Summary:
     restoration.reject(list_rejected(events))
     results = {live.generation: _restore_live(workspace, job, headers[live.generation], live.token, known)}
     results |= _restore_kept(workspace, job, events, live, known)
-    for generation, event in list_pinned(events).items():
-        restoration.pin(generation, Pin(event.who, event.why, event.at))
+    pins_lost = [
+        generation
+        for generation, event in list_pinned(events).items()
+        if not restoration.pin(generation, Pin(event.who, event.why, event.at))
+    ]
     restored = [headers[generation] for generation, result in results.items() if result == "restored"]
     if restored:
         log_release(
@@ -73,6 +77,7 @@ def republish(workspace: Workspace, job: Job, *, who: str) -> Summary:
         "generations": results,
         "rows": sum(header.rows for header in restored),
         "rejected": len(list_rejected(events)),
+        "pins_lost": pins_lost,
     }
 
 
@@ -101,14 +106,14 @@ def _restore_kept(
     """Load what was kept beside live, each in the state that it had; returns what came of each."""
     restoration = workspace.predictions.restoration(job.name)
     headers, tokens = _list_headers(events), _list_tokens(events)
-    kept = {event.generation for event in events if event.kind == "kept"}
+    kept, taken_back = {event.generation for event in events if event.kind == "kept"}, list_taken_back(events)
     results = {}
     for generation in _choose_kept(events, live):
         results[generation] = _restore(workspace, job, headers[generation], known_token)
         if results[generation] != "restored":
             continue
         if generation in tokens:
-            restoration.retire(generation, tokens[generation])
+            restoration.retire(generation, tokens[generation], is_taken_back=generation in taken_back)
         elif generation in kept and headers[generation].basis == AS_CORRECTED:
             restoration.keep(headers[generation])
     return results
@@ -144,20 +149,21 @@ def _choose_kept(events: Sequence[ReleaseEvent], live: ReleaseEvent) -> list[str
     """Beside live: the one before it, pins, and the newest of the partitions that a janitor would have kept.
 
     Newest first, since a partition is read from the one that Redis gets first; what was published goes before what the
-    gate holds back.
+    gate holds back, and that before what was taken back.
     """
-    rejected = list_rejected(events)
+    rejected, taken_back = list_rejected(events), list_taken_back(events)
     newest: dict[str, ReleaseEvent] = {}
     for event in events:
         is_load = event.header is not None and event.kind in ("released", "kept", "held", "refused", "approved")
-        if is_load and event.inputs not in rejected and _rank(event) > _rank(newest.get(event.partition)):
+        is_left = event.inputs in rejected or event.generation in taken_back
+        if is_load and not is_left and _rank(event) > _rank(newest.get(event.partition)):
             newest[event.partition] = event
     tokens = {partition: _loaded_with(event) for partition, event in newest.items()}
     previous = find_previous(events)
     chosen = [previous] if previous is not None else []
     chosen += [newest[partition] for partition in choose_partitions(tokens, KEPT_PARTITIONS)]
     chosen += list_pinned(events).values()
-    ranked = sorted(chosen, key=_rank, reverse=True)
+    ranked = sorted(chosen, key=lambda event: (event.generation not in taken_back, *_rank(event)), reverse=True)
     return [name for name in dict.fromkeys(event.generation for event in ranked) if name != live.generation]
 
 

@@ -59,6 +59,18 @@ def test_a_wrong_command_line_is_two(nightjar: Nightjar, arguments: list[str]) -
     assert answer.error
 
 
+def test_a_user_without_a_name_says_who_decides(nightjar: Nightjar, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that runs under a number."""
+
+    def find_none() -> str:
+        raise KeyError("getpwuid(): uid not found: 1000700000")
+
+    monkeypatch.setattr("getpass.getuser", find_none)
+    answer = nightjar("rollback", JOB, "--why", "too warm")
+    assert answer.code == 2
+    assert "--who" in answer.error
+
+
 @pytest.mark.parametrize("ids", [[""], ["a\nb"], ["x" * 65]])
 def test_an_id_that_can_be_none_is_refused(nightjar: Nightjar, ids: list[str]) -> None:
     answer = nightjar("get", JOB, *ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from collections.abc import Iterator
 
 import pytest
@@ -28,30 +29,54 @@ def runs(nightjar: Nightjar, client: redis.Redis) -> list[str]:
     return names
 
 
-def test_what_would_be_removed_is_shown_with_its_bytes_and_stays(nightjar: Nightjar, runs: list[str]) -> None:
-    answer = nightjar("prune", JOB, "--dry-run", "--json")
-    assert answer.code == 0
-    [removed] = answer.json["removed"]
-    assert (removed["generation"], removed["state"], removed["partition"]) == (runs[0], "retired", LIVE)
-    assert answer.json["bytes"] == removed["bytes"] > 1000
-    assert runs[0] in nightjar("prune", JOB, "--dry-run").out
+@pytest.mark.parametrize("option", [(), ("--dry-run",)])
+def test_what_would_be_removed_is_shown_with_its_bytes_and_stays(
+    nightjar: Nightjar, runs: list[str], option: tuple[str, ...]
+) -> None:
+    answer = nightjar("prune", JOB, *option, "--json")
+    assert (answer.code, answer.json["applied"]) == (0, False)
+    [removal] = answer.json["removals"]
+    assert (removal["generation"], removal["state"], removal["partition"]) == (runs[0], "retired", LIVE)
+    assert answer.json["bytes"] == removal["bytes"] > 1000
+    shown = nightjar("prune", JOB, *option).out
+    assert runs[0] in shown
+    assert "add --apply" in shown
     assert runs[0] in nightjar("releases", JOB).out
 
 
 def test_what_is_pruned_is_gone(nightjar: Nightjar, client: redis.Redis, runs: list[str]) -> None:
-    answer = nightjar("prune", JOB)
+    answer = nightjar("prune", JOB, "--apply")
     assert answer.code == 0
     assert "in all:" in answer.out
     assert not client.keys(f"nightjar:{JOB}:{runs[0]}:*")
-    assert nightjar("prune", JOB, "--json").json["removed"] == []
+    assert nightjar("prune", JOB, "--apply", "--json").json["removals"] == []
 
 
 def test_what_is_pinned_stays_until_it_is_unpinned(nightjar: Nightjar, runs: list[str]) -> None:
     pinned = nightjar("pin", JOB, runs[0], "--who", "Jane Doe", "--why", "the audit", "--json")
     assert pinned.json["pinned"]
-    assert nightjar("prune", JOB, "--json").json["removed"] == []
+    assert nightjar("prune", JOB, "--apply", "--json").json["removals"] == []
     assert nightjar("unpin", JOB, runs[0]).code == 0
-    assert len(nightjar("prune", JOB, "--json").json["removed"]) == 1
+    answer = nightjar("prune", JOB, "--apply", "--json").json
+    assert (answer["applied"], [removal["generation"] for removal in answer["removals"]]) == (True, [runs[0]])
+
+
+def test_releases_say_what_is_pinned(nightjar: Nightjar, runs: list[str]) -> None:
+    nightjar("pin", JOB, runs[1], "--who", "Jane Doe", "--why", "the audit")
+    pins = {release["generation"]: release["pin"] for release in nightjar("releases", JOB, "--json").json}
+    assert (pins[runs[1]]["who"], pins[runs[1]]["why"]) == ("Jane Doe", "the audit")
+    assert (pins[runs[0]], pins[runs[2]]) == (None, None)
+    assert "Jane Doe: the audit" in nightjar("releases", JOB).out
+
+
+@pytest.mark.parametrize(("named", "recorded"), [(("--who", "Jane Doe"), "Jane Doe"), ((), getpass.getuser())])
+def test_who_pinned_and_unpinned_is_written_down(
+    nightjar: Nightjar, runs: list[str], named: tuple[str, ...], recorded: str
+) -> None:
+    assert nightjar("pin", JOB, runs[1], *named, "--why", "the audit").code == 0
+    assert nightjar("unpin", JOB, runs[1], *named, "--json").json["who"] == recorded
+    history = nightjar("explain", JOB, runs[1], "--json").json["history"]
+    assert [(event["kind"], event["who"]) for event in history[1:]] == [("pinned", recorded), ("unpinned", recorded)]
 
 
 def test_what_cannot_be_pinned_or_unpinned_is_an_error(nightjar: Nightjar, runs: list[str]) -> None:

@@ -70,3 +70,22 @@ def test_looking_for_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+ANSWERED_FOR = {"accept", "erase"}
+DECIDED = {"approve", "pin", "republish", "rollback", "unpin"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_decision_names_who_takes_it(name: str) -> None:
+    """By default whoever is logged in; what a person answers for towards others wants a name."""
+    command = GROUP.commands[name]  # type: ignore[attr-defined]
+    required = [option.required for option in command.params if "--who" in option.opts]
+    assert required == ([True] if name in ANSWERED_FOR else [False] if name in DECIDED else [])
+
+
+@pytest.mark.parametrize("name", ["erase", "prune", "retain"])
+def test_what_removes_shows_first_and_is_told_to_by_the_same_flag(name: str) -> None:
+    command = GROUP.commands[name]  # type: ignore[attr-defined]
+    (apply,) = [option for option in command.params if "--apply" in option.opts]
+    assert (apply.default, apply.secondary_opts) == (False, ["--dry-run"])

@@ -33,9 +33,13 @@ def test_a_refused_delivery_is_accepted_and_readers_are_told(nightjar: Nightjar,
     assert answer.code == 0
     assert (answer.json["who"], answer.json["new"]) == ("Jane Doe", True)
     assert "was accepted before" in nightjar("accept", JOB, "meters", "--partition", NEXT, *SAID).out
-    assert nightjar("run", JOB, "--partition", NEXT).code == 0
+    for option in ((), ("--dry-run",)):
+        shown = nightjar("run", JOB, "--partition", NEXT, *option)
+        assert shown.code == 0
+        assert "accepted by Jane Doe: checked by hand" in shown.out
     (caveat,) = nightjar("status", JOB, "--json").json["caveats"]
     assert "accepted by Jane Doe: checked by hand" in caveat
+    assert nightjar("run", JOB, "--partition", NEXT, "--json").json["stages"][-1]["caveats"] == [caveat]
     generation = nightjar("releases", JOB, "--json").json[0]["generation"]
     assert "Jane Doe" in nightjar("explain", JOB, generation).out
 

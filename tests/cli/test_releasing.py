@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import date
+from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.conftest import JOB, Nightjar
+from tests.meter_readings.upstream import MeterUpstream
 from tests.tasks.nights import LIVE, NEXT
 
 
@@ -42,6 +47,19 @@ def test_two_releases_are_compared(nightjar: Nightjar, nights: list[str]) -> Non
     shown = nightjar("diff", JOB, *nights)
     assert shown.code == 0
     assert "what it came from" in shown.out
+
+
+def test_two_nights_whose_ids_hold_the_day_are_compared_with_a_remark(
+    nightjar: Nightjar, nights: list[str], tmp_path: Path
+) -> None:
+    table = MeterUpstream().deliver("meters", date.fromisoformat(NEXT))
+    assert table is not None
+    path = tmp_path / "meters.parquet"
+    pq.write_table(table.set_column(0, "meter_id", pc.add(table["meter_id"], 1_000_000)), path)
+    nightjar("land", JOB, "meters", str(path), "--partition", NEXT)
+    other = nightjar("run", JOB, "--partition", NEXT, "--json").json["stages"][-1]["generation"]
+    assert "ids seem to hold their day" in nightjar("diff", JOB, nights[0], other).out
+    assert "ids seem to hold their day" not in nightjar("diff", JOB, *nights).out
 
 
 def test_a_rollback_and_what_it_rejected(nightjar: Nightjar, nights: list[str]) -> None:
@@ -90,13 +108,32 @@ def test_a_dry_run_leaves_nothing(nightjar: Nightjar, nights: list[str]) -> None
     before = nightjar("releases", JOB, "--json").json
     answer = nightjar("run", JOB, "--partition", NEXT, "--dry-run", "--json")
     assert answer.json["stages"][-1]["result"] == "dry_run"
-    shown = nightjar("run", JOB, "--partition", NEXT, "--dry-run")
-    assert "a dry run" in " ".join(shown.out.split())
-    verified = [release for release in nightjar("releases", JOB, "--json").json if release["header"]]
-    assert verified == before
+    assert nightjar("releases", JOB, "--json").json == before
+
+
+def test_a_dry_run_does_not_say_that_it_published(nightjar: Nightjar, nights: list[str]) -> None:
+    run = nightjar("run", JOB, "--partition", NEXT, "--dry-run")
+    assert "a dry run" in " ".join(run.out.split())
+    for shown in (run, nightjar("runs", JOB, "--partition", NEXT)):
+        assert "would be published" in shown.out
+        assert "publish (dry run)" in shown.out
+    wet = nightjar("run", JOB, "--partition", NEXT)
+    for shown in (wet, nightjar("runs", JOB, "--partition", NEXT)):
+        assert "published" in shown.out
+        assert "would be" not in shown.out
+        assert "dry run" not in shown.out
 
 
 def test_a_basis_has_one_of_two_names(nightjar: Nightjar) -> None:
-    answer = nightjar("run", JOB, "--partition", LIVE, "--basis", "as i like it")
-    assert answer.code == 1
-    assert "as known then" in answer.error
+    for other in ("as i like it", "as corrected"):
+        answer = nightjar("run", JOB, "--partition", LIVE, "--basis", other)
+        assert answer.code == 1
+        assert "as_corrected or as_known_then" in answer.error
+
+
+def test_a_basis_is_told_as_it_is_typed(nightjar: Nightjar, nights: list[str]) -> None:
+    answer = nightjar("run", JOB, "--partition", NEXT, "--basis", "as_corrected", "--json")
+    generation = answer.json["stages"][-1]["generation"]
+    for shown in (nightjar("explain", JOB, generation), nightjar("status", JOB), nightjar("diff", JOB, *nights)):
+        assert "as_corrected" in shown.out
+        assert "as corrected" not in shown.out

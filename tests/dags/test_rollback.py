@@ -64,7 +64,7 @@ def test_neither_a_backfill_as_known_then_nor_a_dry_run_goes_live(
     scheduler: Scheduler, nights: list[str], reader: Reader
 ) -> None:
     body = {"dag_id": "nightly_scoring_rides", "from_date": "2024-05-12T00:00:00Z", "to_date": "2024-05-12T00:00:00Z"}
-    conf = {"basis": "as known then"}
+    conf = {"basis": "as_known_then"}
     answer = scheduler.rest.post(
         "/api/v2/backfills", json={**body, "reprocess_behavior": "completed", "dag_run_conf": conf}
     )
@@ -78,7 +78,7 @@ def test_neither_a_backfill_as_known_then_nor_a_dry_run_goes_live(
     assert reader.get("7", partition="2024-05-12").generation == nights[1]
     scheduler.end_backfills()
     night = scheduler.dags["nightly_scoring_rides"].test(
-        logical_date=None, run_conf={"partition": "2024-05-13", "basis": "as corrected", "dry_run": True}
+        logical_date=None, run_conf={"partition": "2024-05-13", "basis": "as_corrected", "dry_run": True}
     )
     assert night.state == "success"
     assert reader.status().header.generation == nights[1]

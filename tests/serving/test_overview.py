@@ -49,4 +49,15 @@ def test_releases_are_listed_newest_first(store: PredictionStore, server: RedisS
     assert releases[0].header is None
     assert releases[1].header == store.header(JOB, second.generation)
     assert json.loads(json.dumps(releases[1].to_json()))["header"]["rows"] == 100
+    assert [item.pin for item in releases] == [None] * 3
     assert Reader(server.url, "letters").releases() == []
+
+
+def test_a_release_says_who_wants_it_kept(store: PredictionStore, server: RedisServer, clock: Clock) -> None:
+    pinned = publish(store, make_predictions(100)).generation
+    publish(store, make_predictions(100))
+    store.pin(JOB, pinned, "Jane Doe", "for the auditors")
+    live, kept = Reader(server.url, JOB).releases()
+    assert live.pin is None
+    assert kept.pin == {"who": "Jane Doe", "why": "for the auditors", "at": clock().isoformat()}
+    assert json.loads(json.dumps(kept.to_json()))["pin"] == kept.pin

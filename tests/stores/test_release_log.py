@@ -13,6 +13,7 @@ from pipeline.errors import DamagedError
 from pipeline.stores.lake import Lake
 from pipeline.stores.predictions import Rejection
 from pipeline.stores.release_log import (
+    ReleaseEvent,
     ReleaseKind,
     ReleaseLog,
     find_live,
@@ -20,6 +21,7 @@ from pipeline.stores.release_log import (
     highest_token,
     list_pinned,
     list_rejected,
+    list_taken_back,
 )
 from tests.clock import Clock
 
@@ -96,3 +98,24 @@ def test_what_was_live_before_is_of_other_inputs(log: ReleaseLog, append: Append
     previous = find_previous(log.events())
     assert previous is not None
     assert previous.generation == "1-abcd"
+
+
+def make_event(number: int, kind: ReleaseKind, generation: str, token: int) -> ReleaseEvent:
+    parts = {"partition": "2024-03-03", "inputs": "a", "who": "Jane Doe", "why": "a test", "at": "2024-03-04T00:00:00Z"}
+    return ReleaseEvent(number=number, kind=kind, generation=generation, token=token, **parts)
+
+
+def test_what_rollbacks_took_back_goes_by_tokens_and_not_by_inputs_or_numbers() -> None:
+    """To 1, over 2 and 3; then 6, and 3 once more; then to 6, over 3."""
+    events = [
+        make_event(1, "released", "1-aaaa", 1),
+        make_event(2, "released", "3-cccc", 3),
+        make_event(3, "released", "2-bbbb", 2),
+        make_event(4, "kept", "4-dddd", 4),
+        make_event(5, "rolled_back", "1-aaaa", 5),
+    ]
+    assert list_taken_back(events) == {"2-bbbb", "3-cccc"}
+    events += [make_event(6, "released", "6-eeee", 6), make_event(7, "approved", "3-cccc", 7)]
+    assert list_taken_back(events) == {"2-bbbb"}
+    events.append(make_event(8, "rolled_back", "6-eeee", 8))
+    assert list_taken_back(events) == {"2-bbbb", "3-cccc"}

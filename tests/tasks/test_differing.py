@@ -10,9 +10,11 @@ import pytest
 
 from pipeline import tasks
 from pipeline.errors import DamagedError, NotReadyError
+from pipeline.tasks import Workspace
+from tests.meter_readings.upstream import METERS
 from tests.tasks.conftest import Served
 from tests.tasks.gates import lose_meters, with_gate
-from tests.tasks.nights import LIVE, land_again, read_scores, run_night, train_model
+from tests.tasks.nights import LIVE, NEXT, land_again, read_scores, run_night, train_model
 
 
 def warm_up(table: pa.Table) -> pa.Table:
@@ -89,6 +91,39 @@ def test_entities_that_were_lost_are_named_by_segment(compared: Served) -> None:
     assert {item["value"]: item["lost"] for item in difference["segments"]} == {"north": 30, "south": 0, "Ōtautahi": 0}
     assert sum(difference["histograms"]["before"]) == 240
     assert sum(difference["histograms"]["after"]) == 210
+
+
+def keep_ids_for_a_day(workspace: Workspace, partition: str) -> None:
+    """Upstream numbers the meters of this night anew."""
+
+    def number_anew(table: pa.Table) -> pa.Table:
+        return table.set_column(0, "meter_id", pc.add(table["meter_id"], 1_000_000))
+
+    land_again(workspace, "meters", partition, number_anew)
+
+
+def test_two_nights_whose_ids_hold_the_day_are_said_to_share_hardly_any(compared: Served) -> None:
+    keep_ids_for_a_day(compared.workspace, NEXT)
+    workspace, loose = compared.workspace, compared.job.model_copy(update={"release_gate": None})
+    other = run_night(workspace, loose, NEXT)
+    difference = diff(compared, other)
+    assert (difference["overall"]["lost"], difference["overall"]["gained"]) == (METERS, METERS)
+    assert difference["remark"] == (
+        f"0 of {METERS} entities are in both, so ids seem to hold their day: then lost, gained and flipped say nothing "
+        "of two partitions; compare two releases of one partition for them"
+    )
+
+
+def test_ids_that_recur_are_compared_without_a_remark(compared: Served) -> None:
+    assert diff(compared, run_night(compared.workspace, compared.job, NEXT))["remark"] is None
+
+
+def test_another_population_of_the_same_night_is_no_matter_of_ids_that_hold_their_day(compared: Served) -> None:
+    keep_ids_for_a_day(compared.workspace, LIVE)
+    loose = compared.job.model_copy(update={"release_gate": None})
+    difference = diff(compared, run_night(compared.workspace, loose, LIVE, "again"))
+    assert difference["overall"]["lost"] == METERS
+    assert difference["remark"] is None
 
 
 def test_an_unknown_release_is_named(served: Served) -> None:

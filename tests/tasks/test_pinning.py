@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline import tasks
-from pipeline.errors import NotReadyError
+from pipeline.errors import BadInputError, NotReadyError
 from tests.tasks.conftest import Served
 
 
@@ -31,3 +31,11 @@ def test_a_pin_that_was_taken_out_does_not(served: Served) -> None:
     assert list_pins(served) == {}
     with pytest.raises(NotReadyError, match="was not pinned"):
         tasks.unpin_release(workspace, job, generation, who="Jane Doe")
+
+
+def test_a_pin_is_not_taken_out_by_nobody(served: Served) -> None:
+    workspace, job, generation = served.workspace, served.job, served.first["publish"]["generation"]
+    tasks.pin_release(workspace, job, generation, who="Jane Doe", why="to compare with")
+    with pytest.raises(BadInputError, match="nobody would know"):
+        tasks.unpin_release(workspace, job, generation, who=" ")
+    assert list_pins(served) == {generation: "to compare with"}

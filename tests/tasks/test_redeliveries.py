@@ -9,15 +9,19 @@ import shutil
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from pipeline import tasks
+from pipeline.errors import RefusedError
 from pipeline.tasks import Workspace
 from tests.meter_readings.job import JOB
 from tests.meter_readings.upstream import MeterUpstream
 from tests.tasks.conftest import Served
+from tests.tasks.gates import make_lossy, with_gate
 from tests.tasks.nights import LIVE, NEXT, NIGHTS, land_again, read_live, read_scores, run_night, run_until_scored
 
 
@@ -102,6 +106,66 @@ def test_a_partition_that_was_missing_and_comes_late_is_a_redelivery_too(served:
     land_again(workspace, "readings", "2024-03-02", lambda table: table)
     (affected,) = tasks.find_affected(workspace, job)
     assert [(item.partition, item.used) for item in affected.superseded] == [("2024-03-02", None)]
+
+
+def test_what_the_gate_blocked_is_not_what_is_served(served: Served) -> None:
+    """It was made of the newest delivery, and readers still see what was made of the one before."""
+    workspace, job = served.workspace, with_gate(served, on_breach="block").job
+    released = run_night(workspace, job, NEXT)["publish"]["generation"]
+    make_lossy(workspace, NEXT)
+    with pytest.raises(RefusedError, match="release gate blocked"):
+        run_night(workspace, job, NEXT, "lossy")
+    (affected,) = tasks.find_affected(workspace, job)
+    assert (affected.partition, affected.generation) == (NEXT, released)
+    held = run_night(workspace, with_gate(served, on_breach="ask").job, NEXT, "held")["publish"]
+    assert held["result"] == "held"
+    assert [item.generation for item in tasks.find_affected(workspace, job)] == [released]
+    tasks.approve_release(workspace, job, held["generation"], who="Jane Doe", why="the region was sold")
+    assert tasks.find_affected(workspace, job) == []
+
+
+def test_what_was_rolled_back_is_not_what_is_served(served: Served) -> None:
+    workspace, job = served.workspace, served.job
+    land_again(workspace, "meters", LIVE, double_amps)
+    run_night(workspace, job, LIVE, "again")
+    assert tasks.find_affected(workspace, job) == []
+    target = tasks.choose_rollback(workspace, job, to=None, with_model=False)
+    tasks.roll_back(workspace, job, target, with_model=False, who="Jane Doe", why="too warm")
+    (affected,) = tasks.find_affected(workspace, job)
+    assert affected.generation == served.first["publish"]["generation"]
+
+
+def test_an_audit_of_what_was_known_then_is_not_what_is_served(served: Served) -> None:
+    workspace, job = served.workspace, served.job
+    land_again(workspace, "meters", LIVE, double_amps)
+    run_night(workspace, job, LIVE, "again")
+    assert run_night(workspace, job, LIVE, "audit", basis="as_known_then")["publish"]["result"] == "kept"
+    assert tasks.find_affected(workspace, job) == []
+
+
+def test_a_partition_whose_only_release_was_taken_back_or_waits_is_named_too(served: Served) -> None:
+    """It is for a correction like this one that it was."""
+    workspace, job = served.workspace, served.job
+    taken_back = run_night(workspace, job, NEXT)["publish"]["generation"]
+    tasks.roll_back(workspace, job, served.first["publish"]["generation"], with_model=False, who="Jane", why="warm")
+    make_lossy(workspace, NIGHTS[2])
+    held = run_night(workspace, with_gate(served, on_breach="ask").job, NIGHTS[2])["publish"]
+    assert held["result"] == "held"
+    for night in (NEXT, NIGHTS[2]):
+        land_again(workspace, "meters", night, double_amps)
+    found = {item.partition: item.generation for item in tasks.find_affected(workspace, job)}
+    assert found == {NEXT: taken_back, NIGHTS[2]: held["generation"]}
+
+
+def test_a_release_that_broke_off_before_it_was_sealed_is_none(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its manifest is there, and nobody ever read it."""
+    workspace, job = served.workspace, served.job
+    land_again(workspace, "meters", LIVE, double_amps)
+    monkeypatch.setattr("pipeline.stores.predictions.load.Load.seal", Mock(side_effect=ConnectionError))
+    with pytest.raises(ConnectionError):
+        run_night(workspace, job, LIVE, "broken")
+    (affected,) = tasks.find_affected(workspace, job)
+    assert affected.generation == served.first["publish"]["generation"]
 
 
 def test_running_again_gives_what_a_lake_gives_that_never_knew_the_first_delivery(

@@ -173,6 +173,56 @@ def test_what_was_kept_comes_back_after_a_rollback_behind_it_and_pins_with_it(se
     )
 
 
+@pytest.fixture
+def taken_back(served: Served) -> tuple[Served, str]:
+    """A night that was rolled back, was pinned to be looked into, and has another one of its partition after it."""
+    workspace, job = served.workspace, served.job
+    generation = run_night(workspace, job, NEXT)["publish"]["generation"]
+    target = tasks.choose_rollback(workspace, job, to=None, with_model=False)
+    tasks.roll_back(workspace, job, target, with_model=False, who="Jane Doe", why="too cold")
+    tasks.pin_release(workspace, job, generation, who="Jane Doe", why="to find out why")
+    run_night(workspace, job, NIGHTS[2])
+    return served, generation
+
+
+def test_what_was_rolled_back_and_is_pinned_comes_back_as_rejected(taken_back: tuple[Served, str]) -> None:
+    served, generation = taken_back
+    workspace, job = served.workspace, served.job
+    before = read_everything(workspace, job.name)
+    workspace.predictions._client.flushall()
+    tasks.republish(workspace, job, who="Jane Doe")
+    assert read_everything(workspace, job.name) == before
+    with pytest.raises(RefusedError, match="nothing was rolled back"):
+        tasks.roll_back(workspace, job, generation, with_model=False, who="Jane Doe", why="to try it")
+
+
+def test_what_was_taken_back_stands_for_no_partition_though_its_inputs_are_those_of_the_target(served: Served) -> None:
+    workspace, job = served.workspace, served.job
+    first = served.first["publish"]["generation"]
+    again = run_night(workspace, job, LIVE, "again")["publish"]["generation"]
+    tasks.roll_back(workspace, job, first, with_model=False, who="Jane Doe", why="a drill")
+    tasks.pin_release(workspace, job, again, who="Jane Doe", why="to compare with")
+    for night in (NEXT, NIGHTS[2]):
+        run_night(workspace, job, night)
+    before = read_everything(workspace, job.name)
+    workspace.predictions._client.flushall()
+    tasks.republish(workspace, job, who="Jane Doe")
+    assert read_everything(workspace, job.name) == before
+    assert read_pointer(served, LIVE) == first
+
+
+def test_a_pin_of_what_the_lake_has_lost_is_told(taken_back: tuple[Served, str]) -> None:
+    """A pin without data would keep nothing, and nothing could take it out by name."""
+    served, generation = taken_back
+    workspace, job = served.workspace, served.job
+    manifest = workspace.lake.read_json(f"jobs/{job.name}/releases/{generation}.json")
+    workspace.lake.remove(f"stages/{job.name}/score/{manifest['scores']['address']}")
+    workspace.predictions._client.flushall()
+    done = tasks.republish(tasks.open_workspace(workspace.settings, workspace.clock), job, who="Jane Doe")
+    assert done["generations"][generation] == "gone"
+    assert done["pins_lost"] == [generation]
+
+
 def test_predictions_have_the_digits_that_they_were_released_with(served: Served) -> None:
     workspace, job = served.workspace, served.job
     workspace.predictions._client.flushall()

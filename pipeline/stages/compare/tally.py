@@ -98,6 +98,11 @@ class Difference:
     shift: float | None
 
     @property
+    def both(self) -> int:
+        """Entities in both."""
+        return self.before - self.lost
+
+    @property
     def lost_share(self) -> float | None:
         """Share of the earlier generation's entities that were lost."""
         return self.lost / self.before if self.before else None
@@ -110,8 +115,7 @@ class Difference:
     @property
     def flipped_share(self) -> float | None:
         """Share of the entities in both whose decision differs."""
-        both = self.before - self.lost
-        return None if self.flipped is None or not both else self.flipped / both
+        return None if self.flipped is None or not self.both else self.flipped / self.both
 
     def to_json(self) -> dict[str, Any]:
         """As a JSON object, with the shares."""

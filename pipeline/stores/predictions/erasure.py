@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from pipeline import keyspace
@@ -27,18 +26,21 @@ class Holding:
 
 
 def find_entity(registry: Registry, entity_id: str) -> list[Holding]:
-    """The generations that hold an entity, and those that are being loaded; newest first."""
+    """The generations that hold an entity or count it still, and those that are being loaded; newest first."""
     return [
         Holding(generation.name, generation.partition, generation.state, generation.state is State.LOADING)
         for generation in registry.read_generations()
-        if generation.state is State.LOADING or _holds(registry, generation, entity_id)
+        if generation.state is State.LOADING
+        or registry.read_erasure(generation.name) == entity_id
+        or _holds(registry, generation, entity_id)
     ]
 
 
 def erase_entity(registry: Registry, entity_id: str) -> list[Holding]:
     """Take an entity out of every generation, live or not; what is being loaded is given up, and must be done again.
 
-    Readers miss it from the next look on.  Every other prediction stays readable all the time.
+    Readers miss it from the next look on.  Every other prediction stays readable all the time.  An erasure that broke
+    is completed by the next one, of whichever entity.
     """
     return [
         Holding(generation.name, generation.partition, generation.state, generation.state is State.LOADING)
@@ -48,25 +50,49 @@ def erase_entity(registry: Registry, entity_id: str) -> list[Holding]:
 
 
 def _holds(registry: Registry, generation: Generation, entity_id: str) -> bool:
+    if not generation.buckets:
+        return False
     with explained(registry.client, registry.job, generation.partition):
-        return any(registry.client.hget(key, entity_id) is not None for key in _bucket(registry, generation, entity_id))
+        return registry.client.hget(_bucket(registry, generation, entity_id), entity_id) is not None
 
 
 def _erase(registry: Registry, generation: Generation, entity_id: str) -> bool:
-    found = False
+    """Take an entity out of a generation and of its header's count; returns whether there was anything to do.
+
+    A bucket and a header are no neighbours on a cluster, so no script can change both.  What is to go is written down
+    first, and struck off in the step that counts it out: until then anybody may do the rest, again if need be.
+    """
+    is_found = False
+    while True:
+        is_found |= _complete(registry, generation) == entity_id
+        header = registry.read_header_text(generation.name)  # before the look: it changes when somebody counts down
+        if not _holds(registry, generation, entity_id):
+            return is_found
+        if header is None:  # rejected, and its data is about to go
+            _remove(registry, generation, entity_id)
+            return True
+        is_found |= registry.begin_erasure(generation.name, header, entity_id)
+
+
+def _complete(registry: Registry, generation: Generation) -> str | None:
+    """Do the rest of the erasure that was begun in a generation; returns whose it was."""
+    entity_id = registry.read_erasure(generation.name)
+    if entity_id is not None:
+        _remove(registry, generation, entity_id)
+        while not _count_down(registry, generation.name, entity_id):
+            pass  # the header is another one since it was read
+    return entity_id
+
+
+def _remove(registry: Registry, generation: Generation, entity_id: str) -> None:
     with explained(registry.client, registry.job, generation.partition):
-        for key in _bucket(registry, generation, entity_id):
-            found = bool(registry.client.register_script(scripts.ERASE)(keys=[key], args=[entity_id]))
-    while found and not _count_down(registry, generation.name):
-        pass  # another erasure has changed the header in between
-    return found
+        erase = registry.client.register_script(scripts.ERASE)
+        erase(keys=[_bucket(registry, generation, entity_id)], args=[entity_id])
 
 
-def _bucket(registry: Registry, generation: Generation, entity_id: str) -> Iterator[str]:
-    """The key that the entity is in, if the generation has buckets."""
-    if generation.buckets:
-        bucket = keyspace.bucket_of(entity_id, generation.buckets)
-        yield keyspace.bucket_key(registry.job, generation.name, bucket)
+def _bucket(registry: Registry, generation: Generation, entity_id: str) -> str:
+    """The key that the entity would be in."""
+    return keyspace.bucket_key(registry.job, generation.name, keyspace.bucket_of(entity_id, generation.buckets))
 
 
 def _give_up(registry: Registry, generation: Generation, entity_id: str) -> bool:
@@ -78,10 +104,11 @@ def _give_up(registry: Registry, generation: Generation, entity_id: str) -> bool
     return now is not None and _erase(registry, now, entity_id)
 
 
-def _count_down(registry: Registry, generation: str) -> bool:
+def _count_down(registry: Registry, generation: str, entity_id: str) -> bool:
     """Write into the header that there is one entity less; False if somebody else changed it meanwhile."""
     header = registry.read_header_text(generation)
     if header is None:
         return True
     before = Header.from_json(header)
-    return registry.replace_header(generation, header, replace(before, rows=before.rows - 1).to_json())
+    after = replace(before, rows=before.rows - 1).to_json()
+    return registry.end_erasure(generation, entity_id, header, after)

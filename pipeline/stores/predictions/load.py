@@ -167,6 +167,17 @@ class Load:
         if self._sealed:
             raise self._refuse("a sealed generation is not abandoned", "a load that is not sealed", "prune it")
 
+    def discard(self) -> None:
+        """Abandon a load that was read back and was never to be sealed, and forget that there was one.
+
+        Nothing of it can arrive any more, which is what an abandoned load stays known for.
+
+        Raises:
+            RefusedError, UnavailableError: as for :meth:`abandon`.
+        """
+        self.abandon()
+        self._registry.forget(self.generation)
+
     def _give_up(self) -> None:
         """Reject the load and remove its data, unless Redis says that it was sealed."""
         self._shipment.close()

@@ -177,7 +177,8 @@ def _check_memory(registry: Registry, server: Mapping[str, Any], demand: Demand,
             expected=f"{server['needed']:,} bytes free for {demand.rows:,} predictions of "
             f"{demand.bytes_per_prediction:.1f} bytes, as in {demand.measured}",
             found=f"{max(free, 0):,} bytes free of {limit} {server[limit]:,}{copied}; held by the job: {uses}",
-            next_step="give Redis more memory, take out pins, or prune (`nightjar prune`), then publish again",
+            next_step="give Redis more memory, take out pins, or prune "
+            f"(`nightjar prune {registry.job} --apply`), then publish again",
         )
 
 

@@ -100,6 +100,7 @@ _CONTROL_KEYS = (
     "released",
     "rejected",
     "pins",
+    "erasing",
 )
 
 
@@ -132,16 +133,16 @@ class Registry:
 
     def restore(self, generation: str, record: Record, known_token: int) -> str:
         """Enter a generation that Redis lost as loading, under its own name; returns ``loading``, or its state."""
-        keys = ["token", "headers", "states", "loads"]
+        keys = ["token", "headers", "states", "loads", "erasing"]
         return str(self._run(scripts.RESTORE, keys, generation, known_token, record.to_json()))
 
     def keep(self, generation: str, token: int, partition: str) -> None:
         """Say of a verified generation that it was kept, with ``token``, to be read by partition."""
         self._run(scripts.KEEP, ["states", "released", "partitions"], generation, token, partition)
 
-    def retire(self, generation: str, token: int) -> None:
-        """Say of a verified generation that it was live once, made so with ``token``."""
-        self._run(scripts.RETIRE, ["states", "ended", "released"], generation, token, self._now())
+    def retire(self, generation: str, token: int, state: State) -> None:
+        """Say of a verified generation that it was live once, made so with ``token``, and is in ``state`` since."""
+        self._run(scripts.RETIRE, ["states", "ended", "released"], generation, token, self._now(), state)
 
     def update_record(self, generation: str, record: Record) -> None:
         """Replace what is known of a load, before its first data key."""
@@ -222,7 +223,7 @@ class Registry:
         # No MULTI here or below: a full Redis refuses it even for reads.  The state goes last, so that a broken attempt
         # is repeated.
         with explained(self.client, self.job), self.client.pipeline(transaction=False) as pipeline:
-            for name in ("headers", "loads", "ended", "released", "states"):
+            for name in ("headers", "loads", "ended", "released", "erasing", "states"):
                 pipeline.hdel(self._keys[name], generation)
             pipeline.execute()
 
@@ -247,9 +248,19 @@ class Registry:
         with explained(self.client, self.job):
             return cast("str | None", self.client.hget(self._keys["headers"], generation))
 
-    def replace_header(self, generation: str, before: str, after: str) -> bool:
-        """Replace a header's text, in ``live`` too, unless it is no longer ``before``; returns whether it was."""
-        return bool(self._run(scripts.REPLACE_HEADER, ["headers", "live"], generation, before, after))
+    def read_erasure(self, generation: str) -> str | None:
+        """The entity that is being erased from a generation, and is not counted out of its header yet."""
+        with explained(self.client, self.job):
+            return cast("str | None", self.client.hget(self._keys["erasing"], generation))
+
+    def begin_erasure(self, generation: str, header: str, entity_id: str) -> bool:
+        """Write down what is being erased; False while another one is, or if the header is not ``header`` any more."""
+        return bool(self._run(scripts.BEGIN_ERASURE, ["headers", "erasing"], generation, header, entity_id))
+
+    def end_erasure(self, generation: str, entity_id: str, before: str, after: str) -> bool:
+        """Replace the header, in ``live`` too, unless that was done before; False if it is not ``before`` any more."""
+        keys = ["headers", "live", "erasing"]
+        return bool(self._run(scripts.END_ERASURE, keys, generation, entity_id, before, after))
 
     def read_partitions(self) -> dict[str, str]:
         """Partition to its newest verified generation."""

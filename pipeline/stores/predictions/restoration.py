@@ -40,13 +40,17 @@ class Restoration:
         """Say of a generation that was loaded again that it was kept beside a live one, whatever is live now."""
         self._registry.keep(header.generation, header.token, header.partition)
 
-    def retire(self, generation: str, token: int) -> None:
-        """Say of a generation that was loaded again that it was live once, made so with ``token``."""
-        self._registry.retire(generation, token)
+    def retire(self, generation: str, token: int, *, is_taken_back: bool = False) -> None:
+        """Say of a generation that was loaded again that it was live once, made so with ``token``.
 
-    def pin(self, generation: str, pin: Pin) -> None:
-        """Enter a pin."""
-        self._registry.pin(generation, pin)
+        Args:
+            is_taken_back: by a rollback, so that it is rejected.
+        """
+        self._registry.retire(generation, token, State.REJECTED if is_taken_back else State.RETIRED)
+
+    def pin(self, generation: str, pin: Pin) -> bool:
+        """Enter a pin; returns whether the generation is there to be pinned."""
+        return self._registry.pin(generation, pin) == "pinned"
 
     def reject(self, rejections: Mapping[str, Rejection]) -> None:
         """Enter what was rolled back, by the digest of its inputs."""

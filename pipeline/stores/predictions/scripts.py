@@ -211,21 +211,31 @@ if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('HSET', KEYS[1], '', 'null
 return 1
 """
 
-REPLACE_HEADER = """
--- KEYS: headers, live   ARGV: generation, the header that is there, the one to put there
-if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
-redis.call('HDEL', KEYS[1], ARGV[1])
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
-if redis.call('HGET', KEYS[2], 'generation') == ARGV[1] then redis.call('HSET', KEYS[2], 'header', ARGV[3]) end
+BEGIN_ERASURE = """
+-- KEYS: headers, erasing   ARGV: generation, the header that it had when the entity was seen in it, entity id
+redis.call('HDEL', KEYS[2], '')
+if redis.call('HGET', KEYS[2], ARGV[1]) or redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+return 1
+"""
+
+END_ERASURE = """
+-- KEYS: headers, live, erasing   ARGV: generation, entity id, the header that is there, the one to put there
+if redis.call('HGET', KEYS[3], ARGV[1]) ~= ARGV[2] then return 1 end
+if redis.call('HGET', KEYS[1], ARGV[1]) ~= ARGV[3] then return 0 end
+redis.call('HDEL', KEYS[3], ARGV[1])
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+if redis.call('HGET', KEYS[2], 'generation') == ARGV[1] then redis.call('HSET', KEYS[2], 'header', ARGV[4]) end
 return 1
 """
 
 RESTORE = """
--- KEYS: token, headers, states, loads   ARGV: generation, highest token known outside Redis, record
+-- KEYS: token, headers, states, loads, erasing   ARGV: generation, highest token known outside Redis, record
 local state = redis.call('HGET', KEYS[3], ARGV[1])
 if state and state ~= 'loading' and redis.call('HGET', KEYS[2], ARGV[1]) then return state end
 local last = tonumber(redis.call('GET', KEYS[1]) or '0')
 redis.call('SET', KEYS[1], string.format('%.0f', math.max(last, tonumber(ARGV[2]))))
+redis.call('HDEL', KEYS[5], ARGV[1])
 redis.call('HSET', KEYS[3], ARGV[1], 'loading')
 redis.call('HSET', KEYS[4], ARGV[1], ARGV[3])
 return 'loading'
@@ -244,9 +254,9 @@ return 1
 """
 
 RETIRE = """
--- KEYS: states, ended, released   ARGV: generation, the token that it was last made live with, now
+-- KEYS: states, ended, released   ARGV: generation, the token that it was last made live with, now, retired or rejected
 if redis.call('HGET', KEYS[1], ARGV[1]) ~= 'verified' then return 0 end
-redis.call('HSET', KEYS[1], ARGV[1], 'retired')
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('HSET', KEYS[3], ARGV[1], ARGV[2])
 return 1

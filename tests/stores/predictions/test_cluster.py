@@ -96,6 +96,18 @@ def test_generations_are_pruned_from_every_master(spread: PredictionStore, clust
     assert cluster.count_keys(f"nightjar:{JOB}:{first.generation}:*") == [0, 0, 0]
 
 
+def test_an_erasure_reaches_buckets_and_header_on_their_masters(spread: PredictionStore) -> None:
+    generation = publish(spread, make_predictions(1000)).generation
+    going = [f"parcel {number}" for number in range(20)]
+    for entity_id in going:
+        assert [holding.generation for holding in spread.erase_entity(JOB, entity_id)] == [generation]
+    header = spread.header(JOB, generation)
+    assert header is not None
+    left = [entity_id for ids, _ in spread.read_generation(JOB, header) for entity_id in ids]
+    assert (header.rows, len(left)) == (980, 980)
+    assert not set(going) & set(left)
+
+
 def test_flips_and_rollbacks_are_one_step_in_the_slot_of_the_control_keys(spread: PredictionStore) -> None:
     first = publish(spread, make_predictions(1000))
     second = publish(spread, make_predictions(1000, offset=0.25))

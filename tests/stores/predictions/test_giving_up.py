@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from pipeline.errors import RefusedError, UnavailableError
-from pipeline.keyspace import Header, State
+from pipeline.keyspace import Header, State, token_key
 from pipeline.serving import Reader
 from pipeline.stores.predictions import PredictionStore
 from pipeline.stores.predictions.load import Load
@@ -152,3 +152,21 @@ def lose_replies_to_seal(monkeypatch: pytest.MonkeyPatch) -> None:
         raise UnavailableError("Redis does not answer")
 
     monkeypatch.setattr(Registry, "seal", seal_and_lose_the_reply)
+
+
+def test_a_load_that_was_discarded_leaves_its_token_alone(store: PredictionStore, client: redis.Redis) -> None:
+    with store.begin(JOB, PARTITION, len(PREDICTIONS), 4) as load:
+        load.send_priors({"": 0.5})
+        send_all(load, split(PREDICTIONS, 4))
+        load.discard()
+    assert client.keys("*") == [token_key(JOB)]
+    assert store.begin(JOB, PARTITION, 10, 1).token == load.token + 1
+
+
+def test_a_sealed_load_is_not_discarded(store: PredictionStore, server: RedisServer) -> None:
+    load = begin_and_send(store)
+    load.seal(make_header(load))
+    with pytest.raises(RefusedError, match="not abandoned"):
+        load.discard()
+    assert store.flip(JOB, load.generation, load.token).result == "live"
+    assert read_served(server) == PREDICTIONS
