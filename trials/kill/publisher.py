@@ -8,7 +8,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
@@ -18,6 +18,7 @@ import pyarrow as pa
 from pipeline.errors import RefusedError
 from pipeline.keyspace import shard_of
 from pipeline.stores.predictions import PredictionStore
+from pipeline.stores.predictions.load import Load  # imported before the fork, or every publisher would pay for it
 
 JOB = "under_fire"
 SHARDS = 4
@@ -102,13 +103,7 @@ def publish(url: str, attempt: Attempt, clock: Callable[[], datetime], reach: Ca
     reach("start")
     load = store.begin(JOB, attempt.partition, sum(map(len, tables)), SHARDS)
     reach("begun")
-    for shard, table in enumerate(tables):
-        load.send(table)
-        reach(f"shard {shard} sent")
-    load.send_priors({"": attempt.number})
-    reach("priors sent")
-    load.read_back()
-    reach("read back")
+    _fill(load, tables, attempt.number, reach)
     header = load.make_header(
         cutoff=clock(),
         model_version=str(attempt.number),
@@ -123,6 +118,16 @@ def publish(url: str, attempt: Attempt, clock: Callable[[], datetime], reach: Ca
     flip = store.flip(JOB, load.generation, load.token)
     reach("live")
     return {"generation": load.generation, "result": flip.result}
+
+
+def _fill(load: Load, tables: Sequence[pa.Table], prior: int, reach: Callable[[str], None]) -> None:
+    for shard, table in enumerate(tables):
+        load.send(table)
+        reach(f"shard {shard} sent")
+    load.send_priors({"": prior})
+    reach("priors sent")
+    load.read_back()
+    reach("read back")
 
 
 def fork_publisher(
