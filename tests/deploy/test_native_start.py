@@ -92,8 +92,12 @@ def test_every_component_reports_itself_healthy(stack: Stack) -> None:
     }
 
 
-def test_the_projects_dags_are_there_and_paused(stack: Stack, token: str) -> None:
-    expected = {"nightly_scoring_flight_delays": True, "retraining_flight_delays": True}
+def test_the_projects_dags_are_there_and_those_on_a_schedule_are_paused(stack: Stack, token: str) -> None:
+    expected = {
+        "nightly_scoring_flight_delays": True,
+        "retraining_flight_delays": True,
+        "rollback_flight_delays": False,
+    }
 
     def read_paused() -> dict[str, bool]:
         dags = call(stack, "GET", "/api/v2/dags", token=token)["dags"]
