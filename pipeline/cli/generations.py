@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline import tasks
+from pipeline.cli.opening import open_job
 from pipeline.cli.options import Apply, AsJson, JobName, Who, Why
 from pipeline.cli.output import console, print_json, print_table
-from pipeline.job import Job
-from pipeline.jobs import load_job
-from pipeline.settings import Settings
 
 GenerationName = Annotated[
     str, typer.Argument(metavar="GENERATION", help="Name of a generation, as `nightjar releases` shows it.")
@@ -30,7 +29,7 @@ def prune(job: JobName, apply: Apply = False, as_json: AsJson = False) -> None:
 
     Example: `nightjar prune flight_delays --apply`
     """
-    store = _open(job)[0].janitor
+    store = open_job(job)[0].janitor
     generations = {generation.name: generation for generation in store.generations(job)}
     sizes = {name: store.measure(job, generations[name]) for name in store.prune(job, dry_run=True)}
     names = [name for name in store.prune(job) if name in sizes] if apply else list(sizes)
@@ -59,9 +58,7 @@ def pin(job: JobName, generation: GenerationName, who: Who, why: Why, as_json: A
 
     Example: `nightjar pin flight_delays 42-9f3a --why "compare with the new model"`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    tasks.pin_release(*_open(job), generation, who=who, why=why)
+    tasks.pin_release(*open_job(job), generation, who=who, why=why)
     if as_json:
         print_json({"job": job, "generation": generation, "pinned": True, "who": who, "why": why})
     else:
@@ -73,9 +70,7 @@ def unpin(job: JobName, generation: GenerationName, who: Who, as_json: AsJson = 
 
     Example: `nightjar unpin flight_delays 42-9f3a`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    tasks.unpin_release(*_open(job), generation, who=who)
+    tasks.unpin_release(*open_job(job), generation, who=who)
     if as_json:
         print_json({"job": job, "generation": generation, "pinned": False, "who": who})
     else:
@@ -84,10 +79,3 @@ def unpin(job: JobName, generation: GenerationName, who: Who, as_json: AsJson = 
 
 def _format(item: dict[str, Any]) -> tuple[str, str]:
     return f"{item['keys']:,}", f"{item['bytes']:,}"
-
-
-def _open(job: str) -> tuple[Any, Job]:
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    settings = Settings.from_environment()
-    return tasks.open_workspace(settings), load_job(settings, job)

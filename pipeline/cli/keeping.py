@@ -6,11 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline import tasks
+from pipeline.cli.opening import open_job
 from pipeline.cli.options import Apply, AsJson, JobName, Partition, Why
 from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
-from pipeline.job import Job
-from pipeline.jobs import load_job
-from pipeline.settings import Settings
 
 Answerable = Annotated[
     str,
@@ -44,11 +43,9 @@ def accept(
 
     Example: `nightjar accept flight_delays weather --partition 2013-02-12 --who "Jane Doe" --why "snow, not a fault"`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
     if missing and delivery is not None:
         raise typer.BadParameter("a partition that was never delivered has no delivery to name")
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     if missing:
         acceptance, is_new = tasks.accept_missing(workspace, declared, source, partition, who=who, why=why)
     else:
@@ -77,9 +74,7 @@ def erase(
 
     Example: `nightjar erase flight_delays UA1545-EWR-2013-04-03 --who "Jane Doe" --why "asked to be forgotten" --apply`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     with error_console.status("looking") as status:
         if apply:
             report = tasks.erase_entity(workspace, declared, entity_id, who=who, why=why, progress=status.update)
@@ -119,9 +114,7 @@ def redeliveries(
 
     Example: `nightjar redeliveries flight_delays --since 2013-04-01`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     affected = tasks.find_affected(workspace, declared, since)
     if as_json:
         print_json([item.to_json() for item in affected])
@@ -148,9 +141,7 @@ def retain(job: JobName, apply: Apply = False, as_json: AsJson = False) -> None:
 
     Example: `nightjar retain flight_delays --apply`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     with error_console.status("looking for what nothing reaches"):
         removals = (tasks.apply_retention if apply else tasks.plan_retention)(workspace, declared)
     summary = tasks.summarise_retention(removals)
@@ -160,10 +151,3 @@ def retain(job: JobName, apply: Apply = False, as_json: AsJson = False) -> None:
     title = f"removed from {job}" if apply else f"would be removed from {job}; add --apply to do it"
     columns = ("what", "count", "bytes", "oldest", "newest")
     print_table(title, columns, [[row[column] for column in columns] for row in summary])
-
-
-def _open(job: str) -> tuple[Any, Job]:
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    settings = Settings.from_environment()
-    return tasks.open_workspace(settings), load_job(settings, job)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline import tasks
 from pipeline.cli.night_report import name_stage, print_caveats, print_published
 from pipeline.cli.options import AsJson, JobName
 from pipeline.cli.output import as_text, console, describe_age, print_facts, print_json, print_table
@@ -115,8 +116,6 @@ def runs(
 
     Example: `nightjar runs flight_delays --partition 2013-04-01`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
     settings = Settings.from_environment()
     found = tasks.read_run(tasks.open_workspace(settings), load_job(settings, job), partition)
     if as_json:
@@ -160,8 +159,6 @@ def quarantine(
 
     Example: `nightjar quarantine flight_delays weather --partition 2013-02-12`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
     settings = Settings.from_environment()
     refused = tasks.read_quarantine(tasks.open_workspace(settings), load_job(settings, job), source, partition)
     if out is not None:
@@ -209,8 +206,6 @@ def doctor(as_json: AsJson = False) -> None:
 
     Example: `nightjar doctor`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
     report = tasks.check_health(tasks.open_workspace(Settings.from_environment()))
     report["versions"] = {name: importlib.metadata.version(name) for name in SHOWN_LIBRARIES}
     report["versions"]["python"] = platform.python_version()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from pipeline import tasks
+from pipeline.cli.opening import open_job
 from pipeline.cli.options import AsJson, JobName, Who, Why
 from pipeline.cli.output import console, print_facts, print_json, print_table
 from pipeline.cli.release_report import print_difference, print_explanation
-from pipeline.job import Job
-from pipeline.jobs import load_job
-from pipeline.settings import Settings
 
 Generation = Annotated[str, typer.Argument(metavar="GENERATION", help="A release, such as 42-9f3a.")]
 
@@ -27,9 +26,7 @@ def explain(job: JobName, generation: Generation, as_json: AsJson = False) -> No
 
     Example: `nightjar explain flight_delays 42-9f3a`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    explained = tasks.explain_release(*_open(job), generation)
+    explained = tasks.explain_release(*open_job(job), generation)
     if as_json:
         print_json(explained)
     else:
@@ -46,9 +43,7 @@ def diff(
 
     Example: `nightjar diff flight_delays 41-07c2 42-9f3a`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    difference = tasks.diff_releases(*_open(job), first, second)
+    difference = tasks.diff_releases(*open_job(job), first, second)
     if as_json:
         print_json(difference)
     else:
@@ -70,12 +65,10 @@ def approve(
 
     Example: `nightjar approve flight_delays 42-9f3a --who "Jane Doe" --why "a storm, not a fault"`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
     if reject:
-        done = tasks.decline_release(*_open(job), generation, who=who, why=why)
+        done = tasks.decline_release(*open_job(job), generation, who=who, why=why)
     else:
-        done = tasks.approve_release(*_open(job), generation, who=who, why=why, release_rejected=release_rejected)
+        done = tasks.approve_release(*open_job(job), generation, who=who, why=why, release_rejected=release_rejected)
     if as_json:
         print_json(done)
         return
@@ -100,9 +93,7 @@ def rollback(
 
     Example: `nightjar rollback flight_delays --why "scores are off since Monday"`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     target = tasks.choose_rollback(workspace, declared, to=to, with_model=with_model)
     done = tasks.roll_back(workspace, declared, target, with_model=with_model, who=who, why=why)
     if as_json:
@@ -117,9 +108,7 @@ def republish(job: JobName, who: Who, as_json: AsJson = False) -> None:
 
     Example: `nightjar republish flight_delays`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    done = tasks.republish(*_open(job), who=who)
+    done = tasks.republish(*open_job(job), who=who)
     if as_json:
         print_json(done)
         return
@@ -128,10 +117,3 @@ def republish(job: JobName, who: Who, as_json: AsJson = False) -> None:
     for generation in done["pins_lost"]:
         text = f"the pin of {generation} is lost: the lake has not kept its scores"
         console.print(text, style="yellow", markup=False, soft_wrap=True)
-
-
-def _open(job: str) -> tuple[Any, Job]:
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    settings = Settings.from_environment()
-    return tasks.open_workspace(settings), load_job(settings, job)

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
 
+from pipeline import tasks
 from pipeline.cli.night_report import name_stage, print_published
+from pipeline.cli.opening import open_job
 from pipeline.cli.options import AsJson, JobName, Partition
 from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
 from pipeline.errors import BadInputError
 from pipeline.job import Job
-from pipeline.jobs import load_job
-from pipeline.settings import Settings
 
 
 def add_commands(application: typer.Typer) -> None:
@@ -48,9 +47,7 @@ def run(
 
     Example: `nightjar run flight_delays --partition 2013-04-01`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     day = tasks.resolve_partition(
         declared, asked=partition, data_interval_start=None, now=workspace.clock(), wait=False
     )
@@ -72,8 +69,6 @@ def _run_stages(
     attempt: tuple[Any, Job, str, str], *, basis: Any, force: bool, dry_run: bool, release_rejected: bool
 ) -> list[dict[str, Any]]:
     """Every stage, each told what the one before it did; returns their summaries."""
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
     stages: dict[str, Callable[[Any], dict[str, Any]]] = {
         "ingest": lambda _: tasks.ingest(*attempt, basis=basis, force=force),
         "validate": lambda ingested: tasks.validate(*attempt, ingested, force=force),
@@ -123,9 +118,7 @@ def train(
 
     Example: `nightjar train flight_delays --partition 2013-03-30`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     now = workspace.clock()
     asked = partition or tasks.newest_closed_partition(declared, now)
     day = tasks.resolve_partition(declared, asked=asked, data_interval_start=None, now=now, wait=False)
@@ -161,9 +154,7 @@ def grade(job: JobName, partition: Partition, as_json: AsJson = False) -> None:
 
     Example: `nightjar grade flight_delays --partition 2013-04-01`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     graded = tasks.grade(workspace, declared, partition)
     if as_json:
         print_json(graded)
@@ -181,9 +172,7 @@ def upstream(
 
     Example: `nightjar upstream flight_delays --from 2013-01-01 --to 2013-04-05`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
+    workspace, declared = open_job(job)
     days = (tasks.parse_partition(first, declared), tasks.parse_partition(last, declared))
     with Progress(console=error_console, transient=True) as progress:
         shown = progress.add_task("landing")
@@ -209,10 +198,8 @@ def land(
 
     Example: `nightjar land flight_delays schedule schedule.parquet --partition 2013-04-01`
     """
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    workspace, declared = _open(job)
-    day: date = tasks.parse_partition(partition, declared)
+    workspace, declared = open_job(job)
+    day = tasks.parse_partition(partition, declared)
     tables = [_read_table(path, declared, partition) for path in files]
     delivery, is_new = workspace.deliveries.land(declared.source(source).name, day, tables, workspace.clock())
     newest = workspace.deliveries.newest(source, day.isoformat())
@@ -221,7 +208,7 @@ def land(
         print_json(described)
     else:
         print_facts(f"delivery of {source}", {name: value for name, value in described.items() if name != "files"})
-    if newest != delivery:
+    if newest is not None and newest != delivery:
         error_console.print(
             f"this was landed before, and {newest.digest[:12]} came after it: runs take that one", style="yellow"
         )
@@ -243,13 +230,6 @@ def _read_table(path: Path, job: Job, partition: str) -> Any:
             found=str(error) if isinstance(error, OSError) else type(error).__name__,
             next_step="write the file again, then land it",
         ) from error
-
-
-def _open(job: str) -> tuple[Any, Job]:
-    from pipeline import tasks  # noqa: PLC0415 - imports every store
-
-    settings = Settings.from_environment()
-    return tasks.open_workspace(settings), load_job(settings, job)
 
 
 def _name_run() -> str:

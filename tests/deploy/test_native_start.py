@@ -162,3 +162,4 @@ def test_nothing_survives_a_stop(stack: Stack) -> None:
     """Last, because it stops the stack."""
     stack.stop_all()
     wait_until("all processes are gone", lambda: not find_marked(stack.marker), [], 30)
+    assert find_marked(stack.marker) == []

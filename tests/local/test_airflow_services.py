@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +23,7 @@ from pipeline.local.ports import find_free_port
 from pipeline.local.processes import Service, end_marked, end_services, find_marked
 from pipeline.local.runs import find_backfill_runs, follow_runs
 from pipeline.local.steps import Steps
+from tests.deploy.processes import wait_until
 
 DAG_FILE = """
 import os, subprocess, sys, time
@@ -173,8 +173,7 @@ def test_waiting_for_a_run_has_an_end(airflow: Airflow) -> None:
 
 
 def test_stopping_ends_a_task_that_is_at_work_and_its_own_children(airflow: Airflow) -> None:
-    while not airflow.flag.exists():
-        time.sleep(0.05)
+    wait_until("a task is at work", airflow.flag.exists, [])
     before = find_marked(airflow.home)
     assert len(before) > len(airflow.services)
 

@@ -248,7 +248,8 @@ def test_metadata_with_another_order_of_columns_is_refused(lake: Lake, models: M
 
 
 def test_a_model_without_golden_rows_is_refused(lake: Lake, models: Models) -> None:
-    refuse(models, sign(lake, forge(lake, save_parcels(models), golden=None)), "has no golden rows")
+    error = refuse(models, sign(lake, forge(lake, save_parcels(models), golden=None)), "has no golden rows")
+    assert (error.expected, error.found) == ("rows that it was seen to score", "none")
 
 
 @pytest.mark.parametrize(
