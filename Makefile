@@ -88,6 +88,10 @@ sbom: setup ## dist/nightjar-<version>.cdx.json: what a release is made of, as C
 faults: setup ## faults in real nights: what is caught, and what it would have cost; writes reports/faults.json
 	$(BIN)/python -m trials.faults
 
+.PHONY: replay
+replay: setup ## nine months of nights under several retraining policies; writes reports/replay.json and replay.html
+	$(NIGHTJAR) replay flight_delays --from 2013-04-01 --to 2013-12-30
+
 .PHONY: lock
 lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	$(COMPILE) --extra demo --extra production --extra dev pyproject.toml -o requirements/dev.lock

@@ -137,11 +137,12 @@ def train_model(history: History, known_by: date, holdout: int) -> WeeklyModel:
     """The job's model, trained on all partitions whose labels had closed by ``known_by``, less the holdout."""
     newest = known_by - timedelta(days=JOB.label.closes_after + holdout)
     days = days_between(JOB.first_partition, newest)[-JOB.training.window :]
-    examples = pd.concat([history.read_examples(day, known_by) for day in days], ignore_index=True)
-    features, labels = examples.drop(columns=LABEL), examples[LABEL]
+    examples = pd.concat({day.isoformat(): history.read_examples(day, known_by) for day in days}, names=["partition"])
+    partitions = pd.Series(examples.index.get_level_values("partition"))
+    features, labels = examples.drop(columns=LABEL).reset_index(drop=True), examples[LABEL].reset_index(drop=True)
     build_model = import_attribute(JOB.model)
-    estimator = fit_model(build_model, features, labels, JOB.training.seed, job=JOB, partition=known_by.isoformat())
-    return WeeklyModel(known_by.isoformat(), estimator)
+    fitted = fit_model(build_model, features, labels, partitions, job=JOB, partition=known_by.isoformat())
+    return WeeklyModel(known_by.isoformat(), fitted.estimator)
 
 
 def days_between(first: date, last: date) -> list[date]:

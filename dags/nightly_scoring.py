@@ -14,6 +14,10 @@ and the run fails; or, if the job says `ask`, `ask_for_approval` waits under *Re
 `release_approved` makes it live once somebody approves. A rejection, or no answer in time, fails the run. On ordinary
 nights both are skipped.
 
+**Shadow nights.** Where the job asks for some, `score_shadows` scores the night with the challengers that are on
+theirs, beside `publish`. Nothing waits for it, and nothing that goes wrong in it fails the run: it is skipped, and the
+run record says why.
+
 **When.** At midnight UTC, for the day that has just ended; readers see the new predictions once `publish` is done. If
 upstream has ended, so has the schedule: unpausing runs nothing, backfills and runs by hand still work.
 
@@ -57,6 +61,7 @@ from nightjar_dags.stages import (
     release_approved,
     resolve_partition,
     score,
+    score_shadows,
     validate,
     wait_for_deliveries,
 )
@@ -105,10 +110,13 @@ def build_nightly_scoring(job: Job) -> None:
         scored = score(job.name, built)
         published = publish(job.name, scored)
         if job.release_gate is not None and job.release_gate.on_breach == "ask":
-            from nightjar_dags.approval import AskForApproval
+            from nightjar_dags.approval import AskForRelease
 
-            asked = AskForApproval(task_id="ask_for_approval", job=job, gate=job.release_gate, published=published)
+            asked = AskForRelease(task_id="ask_for_approval", job=job, gate=job.release_gate, summary=published)
             release_approved(job.name, published, asked.output)
+        if job.training.shadow_nights > 0:
+            # As a teardown it may even be killed without failing the run.
+            score_shadows(job.name, scored).as_teardown()
 
     nightly_scoring()
 

@@ -2,14 +2,28 @@
 # Retraining
 
 Weekly, unless the job says otherwise, a challenger is trained, compared with the champion on the same rows, and
-promoted if it is not worse. One DAG per job, `retraining_<job>`.
+promoted if the gate lets it pass. One DAG per job, `retraining_<job>`.
 
-**What runs.** `resolve_partition` decides which day is the last that training may know. `snapshot` lists the validated
-deliveries up to it; no night needs to have run. Then `train`, `evaluate`, `promote`. A challenger that is worse is kept
-and the log says why; the run still counts as a success, and the champion keeps serving.
+**What runs.** `resolve_partition` decides which day is the last that training may know. `settle_shadow` decides about
+challengers whose shadow nights are over. `snapshot` lists the validated deliveries up to it; no night needs to have
+run. Then `train`, `evaluate`, which also writes the challenger's card, `prove` (the model scores its golden rows in a
+process that has the libraries of scoring alone), `promote`. A challenger that the gate refuses is kept, and the model
+ledger says why; the run still counts as a success, and the champion keeps serving.
 
-**When.** On the job's own schedule, in UTC, with the newest partition that was closed when the run became due. If
-upstream has ended, so has the schedule: unpausing runs nothing, runs by hand and backfills still work.
+**Approval.** Where the job declares one, `ask_for_approval` waits under *Required actions* with the numbers of both
+models, the interval of their difference and every check. An approval promotes in the name of whoever gave it. A
+rejection, or no answer in time, rejects the challenger in the model ledger and fails the run. Nobody is asked about a
+challenger that the gate refused.
+
+**Shadow nights.** Where the job asks for some, a challenger that passed scores along with the nights after its training
+before it is promoted; its scores stay in the lake and are never published. Once the outcomes of those nights are known,
+the next run's `settle_shadow` holds them against what was served, with the same gate, and promotes or rejects.
+
+**When.** On the job's own schedule, in UTC, with the newest partition that was closed when the run became due; and
+whenever an event of the asset `nightjar://<job>/retrain` asks for it. The event's `extra` may hold `{"partition":
+"2013-03-30", "why": "drift of dep_delay"}`; without a partition the newest closed one is taken. Within the job's
+cool-down after the last training, counted in partitions, such a run is skipped and its log says so. If upstream has
+ended, so has the schedule: unpausing runs nothing, runs by hand, events and backfills still work.
 
 **Who is called.** The job's owner, who is the owner of the tasks: a line in the failed task's log, and the webhook of
 `NIGHTJAR_ALERT_WEBHOOK` where one is set. What a retry cannot heal (too few days, damaged files) fails at once; a
@@ -35,7 +49,8 @@ from __future__ import annotations
 from airflow.sdk import dag
 
 from nightjar_dags.defaults import dag_arguments
-from nightjar_dags.stages import evaluate, promote, resolve_newest_partition, snapshot, train
+from nightjar_dags.stages import evaluate, promote, prove, resolve_newest_partition, settle_shadow, snapshot, train
+from nightjar_dags.triggers import retrain_asset
 from pipeline.job import Job
 from pipeline.jobs import load_jobs
 from pipeline.settings import Settings
@@ -44,13 +59,26 @@ from pipeline.settings import Settings
 def build_retraining(job: Job) -> None:
     """Declare the retraining DAG of ``job``."""
 
-    @dag(**dag_arguments(job, purpose="retraining", schedule=job.training.every, doc_md=__doc__))
+    arguments = dag_arguments(
+        job, purpose="retraining", schedule=job.training.every, doc_md=__doc__, asset=retrain_asset(job.name)
+    )
+
+    @dag(**arguments)
     def retraining() -> None:
         partition = resolve_newest_partition(job.name)
-        dataset = snapshot(job.name, partition)
+        settled = settle_shadow(job.name, partition)
+        dataset = snapshot(job.name, settled)
         trained = train(job.name, dataset)
         evaluated = evaluate(job.name, trained)
-        promote(job.name, evaluated)
+        proved = prove(job.name, evaluated)
+        if job.training.approval is None:
+            promote(job.name, proved)
+        else:
+            from nightjar_dags.approval import AskForPromotion
+
+            asked = AskForPromotion(task_id="ask_for_approval", job=job, approval=job.training.approval, summary=proved)
+            # What the gate refused asks nobody, and goes into the ledger all the same; a run without work skips both.
+            promote.override(trigger_rule="none_failed_min_one_success")(job.name, proved, asked.output)
 
     retraining()
 

@@ -234,6 +234,16 @@ class FeatureSet:
             missing += [f"{lack}, for {name}" for lack in lacking]
         return list(dict.fromkeys(missing))
 
+    def required_columns(self, wanted: Iterable[str], available: Collection[str]) -> list[str]:
+        """Which of the ``available`` columns are needed to have the ``wanted`` columns and row features."""
+        needed: list[str] = []
+        for name in wanted:
+            if name in available:
+                needed.append(name)
+            elif name in self.functions:
+                needed += self.required_columns(inspect.signature(self.functions[name]).parameters, available)
+        return list(dict.fromkeys(needed))
+
     def required_functions(self, columns: list[str]) -> list[str]:
         """Names of the row functions behind ``columns``, each after those it builds on."""
         ordered: list[str] = []

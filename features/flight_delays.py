@@ -1,8 +1,8 @@
 """Features of a flight that is scheduled for tomorrow, from all that is known at the cutoff tonight.
 
 What makes flights late tomorrow is mostly how late they run today (by airport, carrier, destination and hour), how the
-flight usually does, when in the day it leaves, and the weather that comes in this evening.  The plane is settled
-tomorrow, so nothing here knows it.
+flight usually does, when in the day it leaves, and the weather: today's, because lateness that it explains passes with
+it, and this evening's, because it may stay.  The plane is settled tomorrow, so nothing here knows it.
 """
 
 from __future__ import annotations
@@ -58,6 +58,26 @@ def planned_minutes(scheduled_departure: pd.Series, scheduled_arrival: pd.Series
     return (scheduled_arrival - scheduled_departure).dt.total_seconds() / 60
 
 
+def is_wet(precip: pd.Series) -> pd.Series:
+    """1.0 in an hour with rain or snow, else 0.0; missing where nothing was measured."""
+    return (precip > 0).astype("float64").where(precip.notna())
+
+
+def is_hazy(visib: pd.Series) -> pd.Series:
+    """1.0 in an hour with less than 5 miles of visibility, where landing by sight ends and the rate drops, else 0.0."""
+    return (visib < 5).astype("float64").where(visib.notna())
+
+
+def morning_pressure(pressure: pd.Series, hour: pd.Series) -> pd.Series:
+    """Sea level pressure before noon (millibars): beside the later ones it tells whether it rises or falls."""
+    return pressure.where(hour < 12)
+
+
+def afternoon_pressure(pressure: pd.Series, hour: pd.Series) -> pd.Series:
+    """Sea level pressure from noon to 18:00 (millibars)."""
+    return pressure.where((hour >= 12) & (hour < 18))
+
+
 def evening_humid(humid: pd.Series, hour: pd.Series) -> pd.Series:
     """Relative humidity from 18:00 on (%)."""
     return humid.where(hour >= 18)
@@ -84,12 +104,12 @@ def evening_visib(visib: pd.Series, hour: pd.Series) -> pd.Series:
 
 
 def late_rate(*by: str, windows: tuple[int, ...], smoothing: float = 20.0) -> Trailing:
-    """Share of late flights."""
+    """Share of late flights; of all flights where ``by`` names nothing."""
     return Trailing(Aggregate("flights", by, "is_late"), windows, smoothing=smoothing)
 
 
-def evening_weather(value: str, decimals: int) -> Trailing:
-    """Mean of last evening's weather at the airport of departure.
+def day_weather(value: str, decimals: int) -> Trailing:
+    """Mean of the day's weather, or of a part of the day's, at the airport of departure.
 
     Temperature and dew point are left out: they tell the season, and a model that has seen one season goes astray in
     the next.
@@ -99,7 +119,7 @@ def evening_weather(value: str, decimals: int) -> Trailing:
 
 FEATURES = FeatureSet(
     name="flight_delays",
-    version=1,
+    version=2,
     row_functions=(
         is_late,
         is_late_evening,
@@ -110,6 +130,10 @@ FEATURES = FeatureSet(
         planned_minutes,
         dest_lat,
         dest_lon,
+        is_wet,
+        is_hazy,
+        morning_pressure,
+        afternoon_pressure,
         evening_humid,
         evening_wind_speed,
         evening_precip,
@@ -129,6 +153,7 @@ FEATURES = FeatureSet(
         Feature("dest_lon"),
     ),
     trailing=(
+        late_rate(windows=(1, 7, 28)),
         late_rate("origin", windows=(1, 7, 28)),
         late_rate("carrier", windows=(1, 7, 28)),
         late_rate("dest", windows=(1, 7, 28)),
@@ -139,11 +164,16 @@ FEATURES = FeatureSet(
         Trailing(Aggregate("flights", ("origin", "scheduled_hour"), "arrival_delay"), windows=(28,), smoothing=10.0),
         Trailing(Aggregate("schedule", ("origin", "scheduled_hour")), windows=(1,), function="count"),
         Trailing(Aggregate("schedule", ("origin",)), windows=(1,), function="count"),
-        evening_weather("evening_humid", 2),
-        evening_weather("evening_wind_speed", 2),
-        evening_weather("evening_precip", 2),
-        evening_weather("evening_pressure", 1),
-        evening_weather("evening_visib", 2),
+        day_weather("precip", 2),
+        day_weather("is_wet", 0),
+        day_weather("is_hazy", 0),
+        day_weather("morning_pressure", 1),
+        day_weather("afternoon_pressure", 1),
+        day_weather("evening_humid", 2),
+        day_weather("evening_wind_speed", 2),
+        day_weather("evening_precip", 2),
+        day_weather("evening_pressure", 1),
+        day_weather("evening_visib", 2),
     ),
     lookups=(Lookup("airports", on=("dest",), key=("airport",), columns=("lat", "lon")),),
 )

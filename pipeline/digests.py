@@ -9,6 +9,7 @@ import ast
 import hashlib
 import importlib.util
 import json
+import pkgutil
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -60,6 +61,18 @@ def digest_code(*modules: str) -> str:
             raise ModuleNotFoundError(f"{module} has no source file")
         meanings[module] = ast.unparse(_without_docstrings(ast.parse(Path(spec.origin).read_bytes())))
     return digest_json(meanings)
+
+
+def list_modules(package: str) -> list[str]:
+    """Names of a package and of the modules in it, sorted; packages in it are not looked into.
+
+    They are found, not imported.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.submodule_search_locations is None:
+        raise ModuleNotFoundError(f"{package} is no package")
+    inside = pkgutil.iter_modules(spec.submodule_search_locations, f"{package}.")
+    return sorted([package, *(module.name for module in inside)])
 
 
 @cache

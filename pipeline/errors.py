@@ -89,6 +89,16 @@ def _rebuild(kind: type[NightjarError], parts: dict[str, Any]) -> NightjarError:
     return kind(parts.pop("problem"), **parts)
 
 
+def revive_error(parts: Mapping[str, Any]) -> NightjarError:
+    """The error that :meth:`NightjarError.to_json` described, in another process."""
+    kinds = {kind.__name__: kind for kind in _list_kinds(NightjarError)}
+    return _rebuild(kinds.get(parts["error"], NightjarError), dict(parts))
+
+
+def _list_kinds(base: type[NightjarError]) -> list[type[NightjarError]]:
+    return [kind for direct in base.__subclasses__() for kind in (direct, *_list_kinds(direct))]
+
+
 class BadInputError(NightjarError):
     """What came in breaks its contract; a retry would find the same."""
 
@@ -123,6 +133,10 @@ class DamagedError(NightjarError):
 
 class RefusedError(NightjarError):
     """The operation would have served something wrong or stale, so nothing was changed."""
+
+
+class OutdatedModelError(RefusedError):
+    """A model is for features or code that are no longer those of today; nothing that is done here mends that."""
 
 
 class UnavailableError(NightjarError):

@@ -20,6 +20,7 @@ from pipeline.digests import (
     digest_declared_code,
     digest_json,
     digest_stream,
+    list_modules,
 )
 
 DigestOf = Callable[[str], str]
@@ -103,6 +104,19 @@ def test_comments_docstrings_and_layout_do_not(digest_of: DigestOf, old: str, ne
 def test_a_module_that_is_not_there_is_named() -> None:
     with pytest.raises(ModuleNotFoundError, match="pipeline"):
         digest_code("pipeline.nowhere")
+
+
+def test_a_package_is_listed_with_its_modules_and_none_of_them_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = tmp_path / "listed_by_test"
+    package.mkdir()
+    for name in ("__init__", "second", "first"):
+        (package / f"{name}.py").write_text("raise AssertionError('imported')\n")
+    assert list_modules("listed_by_test") == ["listed_by_test", "listed_by_test.first", "listed_by_test.second"]
+    with pytest.raises(ModuleNotFoundError, match="no package"):
+        list_modules("pipeline.digests")
 
 
 def test_declared_code_counts_the_modules_of_the_project_that_it_imports(

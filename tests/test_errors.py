@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from pipeline import errors
-from pipeline.errors import BadInputError, NightjarError, UnavailableError
+from pipeline.errors import BadInputError, NightjarError, OutdatedModelError, UnavailableError, revive_error
 from pipeline.serving import PartitionNotKept, StoreUnavailable, Unhealthy
 
 PARTS = {
@@ -53,6 +53,13 @@ def test_parts_that_are_not_known_are_left_out_of_the_message_and_null_for_machi
         "found": "none",
         "next_step": None,
     }
+
+
+def test_an_error_of_a_narrower_kind_is_revived_as_what_it_was() -> None:
+    error = OutdatedModelError("model 1 was made with other code", **PARTS)
+    revived = revive_error(error.to_json())
+    assert type(revived) is OutdatedModelError
+    assert str(revived) == str(error)
 
 
 def test_an_error_learns_where_it_belongs_and_keeps_what_it_knew() -> None:

@@ -16,6 +16,8 @@ from tests.meter_readings.job import JOB
 
 METERS, READINGS, TARIFFS = (source.model_dump() for source in JOB.sources)
 
+TRAINING = JOB.training.model_dump()
+
 
 def declare(**changes: Any) -> Job:
     return Job.model_validate({**JOB.model_dump(), **changes})
@@ -43,11 +45,19 @@ def declare(**changes: Any) -> Job:
         ({"sources": [METERS, TARIFFS]}, "the label's source 'readings'"),
         ({"label": {"source": "readings", "value": "kwh", "closes_after": 0}}, "closes_after"),
         ({"training": {"window": 0, "minimum": 1, "holdout": 1}}, "window"),
+        ({"training": TRAINING | {"cool_down": "-P1D"}}, "cool_down"),
+        ({"training": TRAINING | {"approval": {"answer_within": "PT0S"}}}, "answer_within"),
+        ({"release_gate": {"max_lost": 0.1, "on_breach": "ask", "answer_within": "-PT1S"}}, "answer_within"),
+        ({"training": TRAINING | {"shadow_nights": 9}, "retention": {"nights": 10}}, "must be more than 10"),
     ],
 )
 def test_a_wrong_declaration_is_refused_with_the_reason(changes: dict[str, Any], message: str) -> None:
     with pytest.raises((ValidationError, KeyError), match=message):
         declare(**changes)
+
+
+def test_shadow_nights_are_kept_until_their_labels_have_closed() -> None:
+    assert declare(training=TRAINING | {"shadow_nights": 9}, retention={"nights": 11}).training.shadow_nights == 9
 
 
 def test_a_job_is_plain_data() -> None:

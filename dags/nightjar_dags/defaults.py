@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, cast
 
-from airflow.sdk import ExceptionRetryPolicy, Param, RetryAction, RetryRule
+from airflow.sdk import Asset, AssetOrTimeSchedule, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
 from nightjar_dags.alerts import AlertOfEmptyRun, AlertOwner
 from nightjar_plugin import BackfillByDayTimetable
@@ -46,18 +46,23 @@ RETRY_POLICY = ExceptionRetryPolicy(
 )
 
 
-def dag_arguments(job: Job, *, purpose: str, schedule: str, doc_md: str | None) -> dict[str, Any]:
+def dag_arguments(
+    job: Job, *, purpose: str, schedule: str, doc_md: str | None, asset: Asset | None = None
+) -> dict[str, Any]:
     """Keyword arguments of ``@dag`` for one of ``job``'s DAGs.
 
     Args:
         purpose: ``nightly_scoring`` or ``retraining``; the DAG is called ``<purpose>_<job>``.
         schedule: cron expression, in UTC.
+        asset: whose events start a run as well.
     """
+    ticks = BackfillByDayTimetable(schedule, job.timezone)
     return {
         "dag_id": f"{purpose}_{job.name}",
         "description": job.description,
         "doc_md": doc_md,
-        "schedule": BackfillByDayTimetable(schedule, job.timezone),
+        # Airflow's types know one base of timetables for DAG files and another for plugins, and take either.
+        "schedule": ticks if asset is None else AssetOrTimeSchedule(timetable=cast("Any", ticks), assets=[asset]),
         "catchup": False,
         "start_date": _midnight(job.first_partition),
         # Without it, unpausing a DAG whose upstream has ended would run yesterday.

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from nightjar_dags.triggers import Trigger, read_trigger
 from pipeline.errors import RefusedError
 from pipeline.job import Job
 
@@ -24,6 +25,7 @@ class Request:
         asked: the param ``partition``.
         interval_start, interval_end: the data interval; None for a run triggered without a logical date.
         logical_day: the day of the logical date, if there is one.
+        trigger: the event that asked for the run; None if no event did.
     """
 
     kind: str
@@ -31,17 +33,20 @@ class Request:
     interval_start: datetime | None
     interval_end: datetime | None
     logical_day: date | None
+    trigger: Trigger | None = None
 
 
 def read_request(context: Mapping[str, Any]) -> Request:
     """The request of the run whose task context this is."""
     run = context["dag_run"]
+    trigger = read_trigger(context)
     return Request(
         kind=run.run_type.value,
-        asked=context["params"].get("partition"),
+        asked=context["params"].get("partition") or (None if trigger is None else trigger.partition),
         interval_start=run.data_interval_start,
         interval_end=run.data_interval_end,
         logical_day=None if run.logical_date is None else run.logical_date.date(),
+        trigger=trigger,
     )
 
 
@@ -69,7 +74,8 @@ def resolve_scored_partition(job: Job, request: Request, now: datetime) -> str:
 def resolve_training_partition(job: Job, request: Request, now: datetime) -> str:
     """The newest partition that training may know: the newest one that was closed when the data interval ended.
 
-    It never waits, and a run that is repeated later gets the same partition.
+    It never waits, and a run that is repeated later gets the same partition.  A run that an event asked for takes the
+    event's partition, else the newest that is closed now.
 
     Raises:
         NightjarError: nothing names a partition, or it is still open, or upstream does not cover it.
@@ -78,6 +84,8 @@ def resolve_training_partition(job: Job, request: Request, now: datetime) -> str
     from pipeline import tasks
 
     asked = request.asked
+    if asked is None and request.trigger is not None:
+        asked = tasks.newest_closed_partition(job, now)
     if asked is None and request.interval_end is not None:
         asked = tasks.newest_closed_partition(job, request.interval_end)
     partition = tasks.resolve_partition(job, asked=asked, data_interval_start=None, now=now, wait=False)

@@ -10,8 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow.sdk import PokeReturnValue, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from nightjar_dags.partitions import read_request, resolve_scored_partition, resolve_training_partition
+from nightjar_dags.triggers import rest_for_cool_down
 from pipeline.jobs import load_job
 from pipeline.settings import Settings
 
@@ -36,9 +38,17 @@ def resolve_partition(job: str) -> Partition:
 
 @task(execution_timeout=SHORT, task_id="resolve_partition")
 def resolve_newest_partition(job: str) -> Partition:
-    """Decide, once for the run, which day of upstream data is the last that training may know."""
+    """Decide, once for the run, which day of upstream data is the last that training may know.
+
+    Raises:
+        AirflowSkipException: an event asks for a training soon after the last one; so the run has nothing to do.
+    """
     workspace, declaration = open_job(job)
-    return resolve_training_partition(declaration, read_request(get_current_context()), workspace.clock())
+    request = read_request(get_current_context())
+    partition = resolve_training_partition(declaration, request, workspace.clock())
+    if request.trigger is not None:
+        rest_for_cool_down(workspace, declaration, partition, request.trigger, run_name())
+    return partition
 
 
 @task.sensor(mode="reschedule", poke_interval=120, execution_timeout=SHORT)
@@ -98,6 +108,17 @@ def publish(job: str, scored: Summary) -> Summary:
     )
 
 
+@task(retries=0)
+def score_shadows(job: str, scored: Summary) -> Summary:
+    """Score with challengers on their shadow nights; whatever goes wrong, the night is none the worse."""
+    from pipeline import tasks
+
+    try:
+        return tasks.score_shadows(*open_job(job), scored["partition"], run_name(), scored)
+    except (Exception, AirflowTaskTimeout) as error:
+        raise AirflowSkipException(f"no shadow is known to have scored this night: {type(error).__name__}") from error
+
+
 @task
 def release_approved(job: str, published: Summary, answer: Summary) -> Summary:
     """Make live what the release gate held back, now that somebody approved it."""
@@ -137,6 +158,15 @@ def roll_back(job: str, generation: Any) -> Summary:
 
 
 @task
+def settle_shadow(job: str, partition: Partition) -> Partition:
+    """Promote or reject every challenger whose shadow nights are over, before another one is trained."""
+    from pipeline import tasks
+
+    tasks.settle_shadow(*open_job(job), partition, run_name())
+    return partition
+
+
+@task
 def snapshot(job: str, partition: Partition) -> Summary:
     """List the validated deliveries, with their digests, that training may know: the version of the dataset."""
     from pipeline import tasks
@@ -154,18 +184,28 @@ def train(job: str, snapshot: Summary) -> Summary:
 
 @task
 def evaluate(job: str, trained: Summary) -> Summary:
-    """Compare challenger and champion on the same rows of the newest partitions."""
+    """Compare challenger and champion on the same rows of the newest partitions, and write the challenger's card."""
     from pipeline import tasks
 
-    return tasks.evaluate(*open_job(job), trained["partition"], run_name(), trained)
+    workspace, declaration = open_job(job)
+    evaluated = tasks.evaluate(workspace, declaration, trained["partition"], run_name(), trained)
+    return tasks.write_card(workspace, declaration, trained["partition"], trained, evaluated)
 
 
 @task
-def promote(job: str, evaluated: Summary) -> Summary:
-    """Make the challenger champion if it is not worse; else leave it and say why."""
+def prove(job: str, evaluated: Summary) -> Summary:
+    """Have the challenger score its golden rows in a process that has the libraries of scoring alone."""
     from pipeline import tasks
 
-    return tasks.promote(*open_job(job), evaluated["partition"], run_name(), evaluated)
+    return tasks.prove(*open_job(job), evaluated["partition"], run_name(), evaluated)
+
+
+@task
+def promote(job: str, proved: Summary, approved: Summary | None = None) -> Summary:
+    """Make the challenger champion if the gate let it pass, and a person where one is asked; else say why not."""
+    from pipeline import tasks
+
+    return tasks.promote(*open_job(job), proved["partition"], run_name(), proved, approved=approved)
 
 
 def open_job(name: str) -> tuple[Workspace, Job]:

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from pipeline.cli import generations, keeping, local, reading, releasing, working
+from pipeline.cli import cards, generations, keeping, local, models, reading, releasing, replaying, working
 from pipeline.cli.output import print_error
 from pipeline.errors import NightjarError, UnavailableError
 
@@ -25,6 +25,9 @@ reading.add_commands(application)
 keeping.add_commands(application)
 generations.add_commands(application)
 releasing.add_commands(application)
+models.add_commands(application)
+cards.add_commands(application)
+replaying.add_commands(application)
 local.add_commands(application)
 
 

@@ -26,7 +26,7 @@ def demo() -> None:
 
 
 def up() -> None:
-    """Like demo, and leave it running: prints the address and login of the Airflow UI.
+    """Like demo, and leave it running: prints where the UIs of Airflow and MLflow are, and the login.
 
     Example: `nightjar up`
     """

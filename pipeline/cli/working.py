@@ -13,9 +13,9 @@ from rich.progress import Progress
 from pipeline import tasks
 from pipeline.cli.night_report import name_stage, print_published
 from pipeline.cli.opening import open_job
-from pipeline.cli.options import AsJson, JobName, Partition
+from pipeline.cli.options import AsJson, JobName, Partition, Who
 from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
-from pipeline.errors import BadInputError
+from pipeline.errors import BadInputError, NightjarError
 from pipeline.job import Job
 
 
@@ -45,6 +45,8 @@ def run(
 ) -> None:
     """Run a night without Airflow: ingest, validate, build features, score, publish, through the release gate.
 
+    Where the job asks for shadow nights, the challengers that are on theirs score along after that.
+
     Example: `nightjar run flight_delays --partition 2013-04-01`
     """
     workspace, declared = open_job(job)
@@ -59,6 +61,8 @@ def run(
         dry_run=dry_run,
         release_rejected=release_rejected,
     )
+    if declared.training.shadow_nights > 0:
+        _score_shadows((workspace, declared, day, name), stages[-2], force=force)
     if as_json:
         print_json(tasks.read_run(workspace, declared, day, name))
     else:
@@ -86,6 +90,16 @@ def _run_stages(
     return summaries
 
 
+def _score_shadows(attempt: tuple[Any, Job, str, str], scored: dict[str, Any], *, force: bool) -> None:
+    """The night is published: what goes wrong with a shadow is a warning."""
+    try:
+        warnings = tasks.score_shadows(*attempt, scored, force=force)["warnings"]
+    except (NightjarError, OSError) as error:
+        warnings = [f"no shadow is known to have scored this night: {error}"]
+    for warning in warnings:
+        error_console.print(warning, style="yellow", markup=False, soft_wrap=True)
+
+
 def _show_night(job: str, day: str, stages: list[dict[str, Any]]) -> None:
     print_table(
         f"{job} {day}",
@@ -106,6 +120,7 @@ def _show_night(job: str, day: str, stages: list[dict[str, Any]]) -> None:
 
 def train(
     job: JobName,
+    who: Who,
     partition: Annotated[
         str | None,
         typer.Option(
@@ -114,7 +129,7 @@ def train(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Retrain without Airflow: snapshot, train, evaluate, promote if not worse.
+    """Retrain without Airflow: settle shadows, snapshot, train, evaluate, prove, promote if the gate lets it pass.
 
     Example: `nightjar train flight_delays --partition 2013-03-30`
     """
@@ -122,18 +137,29 @@ def train(
     now = workspace.clock()
     asked = partition or tasks.newest_closed_partition(declared, now)
     day = tasks.resolve_partition(declared, asked=asked, data_interval_start=None, now=now, wait=False)
-    name = _name_run()
-    with error_console.status("snapshot") as status:
+    name = f"{who}, {_name_run()}"  # stands in the model ledger as who did it
+    with error_console.status("settle shadows") as status:
+        settled = tasks.settle_shadow(workspace, declared, day, name)
+        status.update("snapshot")
         snapped = tasks.snapshot(workspace, declared, day, name)
         status.update("train")
         trained = tasks.train(workspace, declared, day, name, snapped)
         status.update("evaluate")
         evaluated = tasks.evaluate(workspace, declared, day, name, trained)
+        status.update("card")
+        evaluated = tasks.write_card(workspace, declared, day, trained, evaluated)
+        status.update("prove")
+        proved = tasks.prove(workspace, declared, day, name, evaluated)
         status.update("promote")
-        promoted = tasks.promote(workspace, declared, day, name, evaluated)
+        promoted = tasks.promote(workspace, declared, day, name, proved)
     if as_json:
-        print_json([snapped, trained, evaluated, promoted])
+        print_json([settled, snapped, trained, evaluated, proved, promoted])
         return
+    for shadow in settled["settled"]:
+        done = "promoted" if shadow["promoted"] else "rejected"
+        console.print(
+            f"shadow model {shadow['model_version']} was {done}: {shadow['why']}", markup=False, soft_wrap=True
+        )
     print_facts(
         f"model {trained['model_version']} of {job}",
         {
@@ -142,11 +168,12 @@ def train(
             "compared on": f"{snapped['holdout']['first']} to {snapped['holdout']['last']}",
             **{name: f"{value:.6g}" for name, value in trained["metrics"].items()},
             "promoted": f"{'yes' if promoted['promoted'] else 'no'}: {promoted['why']}",
-            "champion": f"{promoted['champion']} from {promoted['holds_from']}",
+            "champion": f"{promoted['champion'] or 'none'} from {promoted['holds_from']}",
+            "card": None if evaluated["card"] is None else workspace.lake.url(evaluated["card"]),
         },
     )
-    if promoted["mlflow_warning"]:
-        error_console.print(promoted["mlflow_warning"], style="yellow", markup=False)
+    for warning in filter(None, (evaluated["card_warning"], promoted["mlflow_warning"])):
+        error_console.print(warning, style="yellow", markup=False)
 
 
 def grade(job: JobName, partition: Partition, as_json: AsJson = False) -> None:

@@ -1,4 +1,4 @@
-"""Everything on one machine: embedded Redis and Airflow, and the demo that runs real nights on them."""
+"""Everything on one machine: embedded Redis, Airflow and MLflow, and the demo that runs real nights on them."""
 
 from __future__ import annotations
 

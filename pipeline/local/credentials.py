@@ -27,6 +27,7 @@ class Credentials:
         api_secret: signs the sessions of Airflow's UI.
         fernet_key: encrypts connections in Airflow's database; 32 bytes in URL-safe base 64.
         signing_key: signs models.
+        mlflow_path: the path under which MLflow's server answers, which knows no users.
     """
 
     publisher_password: str
@@ -38,6 +39,7 @@ class Credentials:
     api_secret: str
     fernet_key: str
     signing_key: str
+    mlflow_path: str
 
     @property
     def redis_passwords(self) -> dict[Role, str]:
@@ -71,6 +73,7 @@ def generate_credentials() -> Credentials:
         api_secret=secrets.token_urlsafe(48),
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         signing_key=secrets.token_hex(32),
+        mlflow_path=secrets.token_urlsafe(24),
     )
 
 

@@ -23,6 +23,7 @@ from pipeline.local.services import LocalServices, find_services, start_services
 from pipeline.local.signals import Interrupted, ignore_signals, raise_on_signals
 from pipeline.local.steps import Steps, open_console
 from pipeline.settings import Settings
+from pipeline.stores.experiments import hide_password
 from pipeline.tasks import Workspace
 
 JOB = "flight_delays"
@@ -61,8 +62,8 @@ def run_demo(settings: Settings, keep_running: bool = False) -> int:
 
 def _run_steps(settings: Settings, keep_running: bool, console: Console) -> None:
     services = find_services(settings)
-    reused = services is not None
-    leave_running = reused
+    leave_running = reused = services is not None
+    stays = keep_running and not reused
     try:
         with Steps(console) as steps:
             services = services or _start_and_land(settings, steps)
@@ -72,20 +73,26 @@ def _run_steps(settings: Settings, keep_running: bool, console: Console) -> None
                 _find_dags(api, services, steps)
                 _retrain(api, services, steps)
                 _require_champion(workspace, job)
+                if stays:
+                    # Retraining has made the database, which two must not make at once.  It starts beside the nights.
+                    services.start_mlflow()
                 _run_nights(api, services, steps)
             with steps.step("Report"):
                 report = gather_report(workspace, job, NIGHTS)
                 write_private(settings.home / "demo-report.json", report)
                 check_report(report)
+            if stays and services.mlflow_url:
+                with steps.step("MLflow answers"):
+                    services.wait_for_mlflow()
         print_report(console, report)
-        if keep_running and not reused:
+        if stays:
             services.keep = leave_running = True
             services.record()
         if keep_running:
             _print_directions(console, services)
     finally:
         if not leave_running:
-            with ignore_signals(), console.status("Stopping Airflow and Redis"):
+            with ignore_signals(), console.status("Stopping what was started"):
                 stop_services(settings.home)
 
 
@@ -158,6 +165,12 @@ def _run_nights(api: AirflowApi, services: LocalServices, steps: Steps) -> None:
     follow_runs(api, NIGHTLY, titles, steps=steps, services=services.processes, timeout_seconds=RUN_SECONDS)
 
 
+def find_mlflow(services: LocalServices) -> str:
+    """Where MLflow is looked at: the server that was started here, or else the one that the settings name."""
+    named = services.settings.mlflow_uri.get_secret_value()
+    return services.mlflow_url or hide_password(named, named)
+
+
 def _print_directions(console: Console, services: LocalServices) -> None:
     console.print(
         f"\nAirflow is at [link]{services.airflow_url}[/link]\n"
@@ -166,6 +179,8 @@ def _print_directions(console: Console, services: LocalServices) -> None:
         f"  a backfill by hand: Dags, {NIGHTLY}, Trigger, Backfill; from {NIGHTS[0].replace('-', '/')} to 2013/04/04,\n"
         "  Reprocess Behavior 'All Runs' to do again what was done before; leave the param partition empty\n"
         "  (Airflow takes up to a minute to call the demo's own backfill completed, and allows no other until then)\n"
+        f"MLflow is at [link]{escape(find_mlflow(services))}[/link]\n"
+        f"  Model training, Models, {JOB}: what became of every version; its card is an artifact of its run\n"
         f"Redis is at {services.settings.url_for_reading}\n"
         "  for applications: that user reads predictions and may do nothing else\n"
         "  .venv/bin/nightjar status, get and the other commands find these services by themselves in this folder\n"

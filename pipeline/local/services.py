@@ -1,7 +1,7 @@
 """The embedded services together: started, found again from another shell, stopped without leftovers.
 
-Layout of the home folder: ``services`` (credentials, what runs, addresses; its owner's alone), ``redis``, ``airflow``
-and ``logs``.
+Layout of the home folder: ``services`` (credentials, what runs, addresses; its owner's alone), ``redis``, ``airflow``,
+``mlflow`` and ``logs``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pipeline.errors import RefusedError, UnavailableError
 from pipeline.local.airflow_api import AirflowApi
 from pipeline.local.airflow_services import AirflowPlan, prepare_airflow, start_airflow
 from pipeline.local.credentials import Credentials, load_credentials, write_private
+from pipeline.local.mlflow_server import SERVICE, is_file, start_mlflow, wait_for_mlflow
 from pipeline.local.ports import find_free_port
 from pipeline.local.processes import Service, end_marked, end_services, find_marked
 from pipeline.local.redis_server import find_redis_server, start_redis
@@ -34,12 +35,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass
 class LocalServices:
-    """Redis and Airflow on this machine, and where they are.
+    """Redis, Airflow and MLflow on this machine, and where they are.
 
     Attributes:
         settings: the settings with the addresses of these services in them.
         airflow_url: address of the UI and the API.
         since: moment (ISO 8601, UTC) at which Airflow was started.
+        mlflow_url: address of MLflow's UI and API, a secret path included; empty where none was started here.
         keep: they outlive the command that started them, until ``nightjar down``.
     """
 
@@ -47,6 +49,7 @@ class LocalServices:
     credentials: Credentials
     airflow_url: str
     since: str
+    mlflow_url: str = ""
     keep: bool = False
     processes: list[Service] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -75,6 +78,30 @@ class LocalServices:
         with closing(self.connect_api()) as api:
             start_airflow(plan, api, self.add_process)
 
+    def start_mlflow(self) -> None:
+        """Start MLflow's server over the file that models are mirrored to; it answers after :meth:`wait_for_mlflow`.
+
+        Nothing is started where the settings name a server.
+
+        Raises:
+            UnavailableError: it cannot be started, or the services are being stopped.
+        """
+        store = self.settings.mlflow_uri.get_secret_value()
+        if is_file(store):
+            home, secret = self.settings.home, self.credentials.mlflow_path
+            service, self.mlflow_url = start_mlflow(home, store=store, secret=secret)
+            self.add_process(service)
+
+    def wait_for_mlflow(self) -> None:
+        """Wait until the MLflow that was started here answers.
+
+        Raises:
+            UnavailableError: it does not.
+        """
+        for service in self.processes:
+            if service.name == SERVICE:
+                wait_for_mlflow(service, self.mlflow_url)
+
     def add_process(self, service: Service) -> None:
         """Remember a process, so that it can be stopped from here and from another shell.
 
@@ -96,6 +123,7 @@ class LocalServices:
             "keep": self.keep,
             "since": self.since,
             "airflow_url": self.airflow_url,
+            "mlflow_url": self.mlflow_url,
             "processes": [service.to_json() for service in self.processes],
         }
         write_private(folder / "state.json", state)
@@ -174,7 +202,15 @@ def find_services(settings: Settings) -> LocalServices | None:
         }
     )
     credentials = load_credentials(folder)
-    return LocalServices(found, credentials, state["airflow_url"], state["since"], keep=True, processes=processes)
+    return LocalServices(
+        found,
+        credentials,
+        airflow_url=state["airflow_url"],
+        since=state["since"],
+        mlflow_url=state["mlflow_url"],
+        keep=True,
+        processes=processes,
+    )
 
 
 def stop_services(home: Path) -> int:

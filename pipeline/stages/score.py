@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import BadInputError, RefusedError
+from pipeline.errors import BadInputError, OutdatedModelError, RefusedError
 from pipeline.job import Job
 from pipeline.predicting import predict_outcomes, round_scores
 from pipeline.stages.matrix import take_matrix
@@ -52,7 +52,8 @@ def score_rows(
         float64 by the index of ``features``: the probability of the outcome 1 for a binary task, else the value.
 
     Raises:
-        RefusedError: the features are not those that the model was trained on, or its classes are not 0 and 1.
+        OutdatedModelError: the features are not those that the model was trained on.
+        RefusedError: its classes are not 0 and 1.
         BadInputError: a feature is infinite, or a score is not finite or outside the job's range.
     """
     _check_features(model, features, job, feature_set_digest, partition)
@@ -73,6 +74,7 @@ def _check_features(
             f"feature set {feature_set_digest}",
             job,
             partition,
+            OutdatedModelError,
         )
     expected = list(model.feature_columns)
     found = [name for name in features.columns if name != job.entity_id]
@@ -84,6 +86,7 @@ def _check_features(
             f"not expected: {sorted(set(found) - set(expected))})",
             job,
             partition,
+            OutdatedModelError,
         )
 
 
@@ -110,8 +113,15 @@ def _check_scores(model: FittedModel, scores: np.ndarray, job: Job, partition: s
         )
 
 
-def _refused(problem: str, expected: str, found: str, job: Job, partition: str | None) -> RefusedError:
-    return RefusedError(
+def _refused(
+    problem: str,
+    expected: str,
+    found: str,
+    job: Job,
+    partition: str | None,
+    kind: type[RefusedError] = RefusedError,
+) -> RefusedError:
+    return kind(
         problem,
         job=job.name,
         partition=partition,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag
@@ -17,12 +18,17 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipeline.stores.ledger_events import Event, Registration, find_challenger, find_champion
+from pipeline.errors import NightjarError
+from pipeline.stores.ledger_events import Event, Registration, find_challenger, find_champion, find_standing
+from pipeline.stores.model_cards import digest_files
 
-# A database that cannot be opened is told of by SQLAlchemy; what requests raises is an OSError.
-FAILURES = (MlflowException, SQLAlchemyError, OSError)
+# A database that cannot be opened is told of by SQLAlchemy; what requests raises is an OSError; a card that is written
+# anew meanwhile cannot be read.
+FAILURES = (MlflowException, SQLAlchemyError, OSError, NightjarError)
 _IDENTITY_TAGS = ("model_digest", "metadata_digest")
+_CARD_TAG = "card_digest"
 _PAGE = 1000
+_SQLITE = "sqlite:///"
 
 _Identity = tuple[str, str]
 
@@ -39,10 +45,17 @@ class ExperimentMirror:
     versions otherwise, after somebody deleted one or registered a model by hand.
     """
 
-    def __init__(self, client: MlflowClient, job: str, locate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        client: MlflowClient,
+        job: str,
+        locate: Callable[[str], str],
+        read_card: Callable[[str], Mapping[str, str]],
+    ) -> None:
         self._client = client
         self._name = job
         self._locate = locate
+        self._read_card = read_card
 
     def update(self, events: Sequence[Event]) -> None:
         """Make what is missing and correct what is not as in the ledger; the second time nothing is left to do."""
@@ -54,18 +67,24 @@ class ExperimentMirror:
         runs = self._find_runs(experiment_id)
         mirrored = self._find_versions()
         numbers: dict[str, str] = {}
+        run_ids: dict[str, str] = {}
         for event, registration in registered:
             identity = registration.identity
-            run_id = self._ensure_run(experiment_id, runs.get(identity), event, registration)
+            run_id = run_ids[event.model_version] = self._ensure_run(
+                experiment_id, runs.get(identity), event, registration
+            )
             tags = {**describe_registration(event, registration, self._locate), **describe_standing(event, events)}
             numbers[event.model_version] = self._ensure_version(mirrored.get(identity), run_id, tags)
         self._set_alias("champion", numbers, find_champion(events))
         self._set_alias("challenger", numbers, find_challenger(events))
+        for event, registration in registered:
+            self._ensure_card(run_ids[event.model_version], runs.get(registration.identity), event.model_version)
 
     def _ensure_experiment(self) -> str:
         experiment: Experiment | None = self._client.get_experiment_by_name(self._name)
         if experiment is None:
-            return str(self._client.create_experiment(self._name))
+            location = _choose_artifact_location(self._client.tracking_uri, self._name)
+            return str(self._client.create_experiment(self._name, artifact_location=location))
         if experiment.lifecycle_stage == "deleted":
             self._client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
@@ -121,6 +140,16 @@ class ExperimentMirror:
         self._client.set_terminated(run_id, end_time=at)
         return run_id
 
+    def _ensure_card(self, run_id: str, before: Run | None, version: str) -> None:
+        """The card of a version, as artifacts of its run; a tag says which one is there."""
+        files = self._read_card(version)
+        digest = digest_files(files) if files else None
+        if digest is None or (before is not None and before.data.tags.get(_CARD_TAG) == digest):
+            return
+        for name, content in files.items():
+            self._client.log_text(run_id, content, f"card/{name}")
+        self._client.set_tag(run_id, _CARD_TAG, digest)
+
     def _ensure_version(self, mirrored: MirroredVersion | None, run_id: str, tags: dict[str, str]) -> str:
         """The model version of a registration, with these tags.
 
@@ -144,6 +173,16 @@ class ExperimentMirror:
                 self._client.delete_registered_model_alias(self._name, alias)
         elif str(aliases.get(alias)) != numbers[version]:
             self._client.set_registered_model_alias(self._name, alias, numbers[version])
+
+
+def _choose_artifact_location(uri: str, name: str) -> str | None:
+    """Where an experiment's files go: beside a database that is a file, else where the server has them.
+
+    MLflow's own choice for a file is the folder that the program happens to run in.
+    """
+    if not uri.startswith(_SQLITE):
+        return None
+    return str(Path(uri.removeprefix(_SQLITE)).absolute().parent / "mlflow-artifacts" / name)
 
 
 def _identify(tags: Mapping[str, str]) -> _Identity | None:
@@ -170,5 +209,5 @@ def describe_registration(event: Event, registration: Registration, locate: Call
 
 def describe_standing(registered: Event, events: Sequence[Event]) -> dict[str, str]:
     """Tags that follow the ledger: the last thing that happened to the version, why, and from when it holds."""
-    last = [event for event in events if event.model_version == registered.model_version][-1]
+    last = find_standing(events, registered.model_version)
     return {"standing": last.kind, "why": last.why, "holds_from": last.holds_from or ""}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from urllib.parse import unquote, urlsplit
 
@@ -31,16 +31,24 @@ _MLFLOW_ENVIRONMENT = {
 class Experiments:
     """MLflow's view of one job: an experiment and a registered model, both called like the job."""
 
-    def __init__(self, uri: str, job: str, locate: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        uri: str,
+        job: str,
+        locate: Callable[[str], str],
+        read_card: Callable[[str], Mapping[str, str]],
+    ) -> None:
         """Connects to nothing yet.
 
         Args:
             uri: tracking server or database, such as ``sqlite:////path/mlflow.db``; empty to mirror nowhere.
             locate: address of a path in the lake, for people (``Lake.url``).
+            read_card: what MLflow may show of a version's card, by path (``ModelCards.read_mirrored``).
         """
         self._uri = uri
         self._job = job
         self._locate = locate
+        self._read_card = read_card
 
     def mirror(self, events: Sequence[Event]) -> str | None:
         """Bring MLflow in line with the ledger.
@@ -58,7 +66,8 @@ class Experiments:
         except ModuleNotFoundError as error:
             return self._warn(f"{error.name} is not installed")
         try:
-            ExperimentMirror(connect(self._uri), self._job, self._locate).update(events)
+            mirror = ExperimentMirror(connect(self._uri), self._job, self._locate, self._read_card)
+            mirror.update(events)
         except FAILURES as error:
             return self._warn(f"{type(error).__name__}: {error}")
         return None

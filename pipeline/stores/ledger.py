@@ -14,7 +14,21 @@ from datetime import UTC, date, datetime, timedelta
 from pipeline.errors import NotReadyError, RefusedError
 from pipeline.stores.event_log import EventLog
 from pipeline.stores.lake import Lake
-from pipeline.stores.ledger_events import Event, Kind, ModelVersion, Registration, find_champion, list_versions
+from pipeline.stores.ledger_events import (
+    Event,
+    Kind,
+    ModelVersion,
+    Registration,
+    find_champion,
+    find_standing,
+    list_versions,
+)
+from pipeline.stores.ledger_refusals import (
+    name_champion,
+    refuse_other_champion,
+    refuse_replaced,
+    refuse_taken_back,
+)
 
 
 class Ledger:
@@ -22,13 +36,21 @@ class Ledger:
 
     Args:
         known_by: who was champion is told by the events up to this moment; nothing can be written then.
+        folder: where its events are, under the job's; that of a replay is not production's.
     """
 
-    def __init__(self, lake: Lake, job: str, clock: Callable[[], datetime], known_by: datetime | None = None) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        job: str,
+        clock: Callable[[], datetime],
+        known_by: datetime | None = None,
+        folder: str = "models",
+    ) -> None:
         self._job = job
         self._clock = clock
         self._known_by = known_by
-        self._log = EventLog(lake, job, f"jobs/{job}/models", "model ledger", Event)
+        self._log = EventLog(lake, job, f"jobs/{job}/{folder}", "model ledger", Event)
 
     def events(self) -> list[Event]:
         """Every event, in order.
@@ -107,11 +129,12 @@ class Ledger:
 
         Args:
             expected_champion: version that ``version`` was compared with; None if there was none.
-            again: promote even what was demoted or rejected: for a person, never for a task, which may be a late retry.
+            again: promote even what was taken back or replaced: for a person, never for a task, which may come late.
 
         Raises:
             NotReadyError: the version was never registered.
-            RefusedError: another model has become champion since the comparison, or the version was taken back.
+            RefusedError: another model has become champion since the comparison, or the version was taken back or
+                replaced.
         """
         date.fromisoformat(holds_from)
 
@@ -121,17 +144,56 @@ class Ledger:
             if champion == version:
                 return next(event for event in reversed(_events_of(version, events)) if event.kind == "promoted")
             if not again:
-                self._refuse_taken_back(version, events)
-            if champion != expected_champion:
-                raise RefusedError(
-                    f"model {version} was not compared with the champion of today",
-                    job=self._job,
-                    partition=holds_from,
-                    expected=_describe(expected_champion),
-                    found=_describe(champion),
-                    next_step="evaluate the challenger again, against the champion that there is now",
-                )
+                refuse_taken_back(self._job, version, events)
+                refuse_replaced(self._job, version, events)
+            refuse_other_champion(self._job, version, events, holds_from, expected_champion)
             return self._draft(events, "promoted", version, who, why, holds_from=holds_from)
+
+        return self._append(decide)
+
+    def refuse(self, version: str, *, holds_from: str, who: str, why: str, champion: str | None) -> Event:
+        """Write down that the gate did not let ``version`` pass.  It may pass later, against another champion.
+
+        Doing so again changes nothing, and nothing that was decided about it since is undone.
+
+        Args:
+            champion: version that ``version`` was compared with; None if there was none.
+
+        Raises:
+            NotReadyError: the version was never registered.
+        """
+        date.fromisoformat(holds_from)
+
+        def decide(events: list[Event]) -> Event:
+            self._known(version, events)
+            last = find_standing(events, version)
+            if last.kind not in ("registered", "refused") or (last.kind, last.champion_after) == ("refused", champion):
+                return last
+            drafted = self._draft(events, "refused", version, who, why, holds_from=holds_from)
+            return drafted.model_copy(update={"champion_before": champion, "champion_after": champion})
+
+        return self._append(decide)
+
+    def shadow(
+        self, version: str, *, holds_from: str, until: str, who: str, why: str, expected_champion: str | None
+    ) -> Event:
+        """Let ``version`` score along, unserved, for the partitions from ``holds_from`` to ``until``.
+
+        Doing so again, while it does or after it was champion, changes nothing and gives the event that began it.
+
+        Raises:
+            NotReadyError: the version was never registered.
+            RefusedError: another model has become champion since the comparison, or the version was taken back.
+        """
+
+        def decide(events: list[Event]) -> Event:
+            self._known(version, events)
+            begun = [event for event in _events_of(version, events) if event.kind == "shadowed"]
+            refuse_taken_back(self._job, version, events)
+            if begun:
+                return begun[-1]
+            refuse_other_champion(self._job, version, events, holds_from, expected_champion)
+            return self._draft(events, "shadowed", version, who, why, holds_from=holds_from, until=until)
 
         return self._append(decide)
 
@@ -153,8 +215,8 @@ class Ledger:
                     f"model {version} is not champion, so it cannot be demoted",
                     job=self._job,
                     partition=holds_from,
-                    expected=_describe(version),
-                    found=_describe(champion),
+                    expected=name_champion(version),
+                    found=name_champion(champion),
                     next_step="name the champion, or a partition for which this model is champion",
                 )
             return self._draft(events, "demoted", version, who, why, holds_from=holds_from)
@@ -171,15 +233,15 @@ class Ledger:
 
         def decide(events: list[Event]) -> Event:
             self._known(version, events)
-            own = _events_of(version, events)
-            if own[-1].kind == "rejected":
-                return own[-1]
+            last = find_standing(events, version)
+            if last.kind == "rejected":
+                return last
             if find_champion(events) == version:
                 raise RefusedError(
                     f"model {version} is champion, so it cannot be rejected",
                     job=self._job,
                     expected="a challenger",
-                    found=_describe(version),
+                    found=name_champion(version),
                     next_step="demote it first, which restores the champion before it",
                 )
             return self._draft(events, "rejected", version, who, why)
@@ -201,9 +263,10 @@ class Ledger:
         why: str,
         *,
         holds_from: str | None = None,
+        until: str | None = None,
         registration: Registration | None = None,
     ) -> Event:
-        return Event(
+        drafted = Event(
             number=len(events) + 1,
             kind=kind,
             model_version=version,
@@ -211,19 +274,13 @@ class Ledger:
             who=who,
             why=why,
             holds_from=holds_from,
+            until=until,
             registration=registration,
         )
-
-    def _refuse_taken_back(self, version: str, events: list[Event]) -> None:
-        last = _events_of(version, events)[-1]
-        if last.kind in ("demoted", "rejected"):
-            raise RefusedError(
-                f"model {version} was {last.kind}, so it is not promoted again by itself",
-                job=self._job,
-                expected="a model that nobody has taken back",
-                found=f"{last.kind} by {last.who} at {last.at}: {last.why}",
-                next_step="train on newer data, or have a person promote it again",
-            )
+        if holds_from is None:
+            return drafted
+        before, after = (find_champion(known, holds_from) for known in (events, [*events, drafted]))
+        return drafted.model_copy(update={"champion_before": before, "champion_after": after})
 
     def _known(self, version: str, events: list[Event]) -> ModelVersion:
         known = list_versions(events)
@@ -240,7 +297,3 @@ class Ledger:
 
 def _events_of(version: str, events: list[Event]) -> list[Event]:
     return [event for event in events if event.model_version == version]
-
-
-def _describe(champion: str | None) -> str:
-    return "no champion" if champion is None else f"model {champion} as champion"

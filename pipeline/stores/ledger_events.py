@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.stores.event_log import NumberedEvent
 
-Kind = Literal["registered", "promoted", "demoted", "rejected"]
+Kind = Literal["registered", "refused", "shadowed", "promoted", "demoted", "rejected"]
+"""A challenger is refused by the gate, and rejected by whoever decides: a person, a time-out, its shadow nights."""
 Parameter = str | int | float | bool | None
 
 NEWEST = "9999-12-31"
@@ -21,6 +22,7 @@ class Registration(BaseModel):
 
     Attributes:
         partition: the newest partition that the training saw.
+        trained_through: the newest partition whose rows it was fitted to; None for models of versions that did not say.
         model_digest: SHA-256 of the model's file.
         metadata_digest: SHA-256 of the file beside it, which says for what the model is used.
         artifact_path: where the model's file is in the lake.
@@ -45,6 +47,7 @@ class Registration(BaseModel):
     parameters: dict[str, Parameter]
     code_version: str
     library_versions: dict[str, str]
+    trained_through: str | None = None
 
     @property
     def identity(self) -> tuple[str, str]:
@@ -59,7 +62,9 @@ class Event(NumberedEvent):
         model_version: ``"1"``, ``"2"``, … in the order of registration.
         at: UTC, ISO 8601.
         who: the person or run that did it.
-        holds_from: the first partition that it counts for; promotions and demotions only.
+        holds_from: the first partition that it counts for; all but registrations and rejections.
+        until: the last one; shadows only.
+        champion_before, champion_after: versions that are champion for ``holds_from``; None for nobody.
         registration: registrations only.
     """
 
@@ -69,6 +74,9 @@ class Event(NumberedEvent):
     who: str
     why: str
     holds_from: str | None = None
+    until: str | None = None
+    champion_before: str | None = None
+    champion_after: str | None = None
     registration: Registration | None = None
 
 
@@ -109,13 +117,27 @@ def find_champion(events: Sequence[Event], partition: str = NEWEST) -> str | Non
     return max(standing)[-1] if standing else None
 
 
+def find_standing(events: Sequence[Event], version: str) -> Event:
+    """The last thing that happened to a registered version."""
+    return next(event for event in reversed(events) if event.model_version == version)
+
+
+def find_shadows(events: Sequence[Event]) -> list[Event]:
+    """What began the shadow nights of every version of which nothing was decided since, oldest first."""
+    return [
+        event for event in events if event.kind == "shadowed" and find_standing(events, event.model_version) == event
+    ]
+
+
 def find_challenger(events: Sequence[Event]) -> str | None:
-    """The newest registered version, if it still may become champion: never promoted and not rejected."""
+    """The newest registered version, if it still may become champion: neither promoted, refused nor rejected."""
     versions = list_versions(events)
     if not versions:
         return None
     newest = versions[-1].version
-    is_decided = any(event.model_version == newest and event.kind in ("promoted", "rejected") for event in events)
+    is_decided = any(
+        event.model_version == newest and event.kind in ("refused", "promoted", "rejected") for event in events
+    )
     return None if is_decided else newest
 
 

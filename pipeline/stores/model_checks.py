@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.errors import RefusedError
+from pipeline.errors import OutdatedModelError, RefusedError
 from pipeline.stores.golden_rows import GoldenRows, count_changed_scores, decode_golden_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.model_code import digest_module
@@ -15,7 +15,7 @@ from pipeline.stores.model_metadata import ModelMetadata
 
 @dataclass(frozen=True)
 class ModelChecks:
-    """The checks of one model; each raises :class:`RefusedError`."""
+    """The checks of one model; each raises :class:`RefusedError`, of other code :class:`OutdatedModelError`."""
 
     job: str
     version: ModelVersion
@@ -47,6 +47,7 @@ class ModelChecks:
                     f"{module} with digest {expected}",
                     found,
                     "restore that code, or train with this one",
+                    OutdatedModelError,
                 )
 
     def require_golden(self) -> GoldenRows:
@@ -89,10 +90,13 @@ class ModelChecks:
             f"the code that trained it, version {code_version}",
             str(error),
             "install that code, or train with this one",
+            OutdatedModelError,
         )
 
-    def _refused(self, problem: str, expected: str, found: str, next_step: str) -> RefusedError:
-        return RefusedError(
+    def _refused(
+        self, problem: str, expected: str, found: str, next_step: str, kind: type[RefusedError] = RefusedError
+    ) -> RefusedError:
+        return kind(
             f"model {self.version.version} {problem}",
             job=self.job,
             expected=expected,

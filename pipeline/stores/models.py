@@ -31,10 +31,9 @@ from pipeline.stores.model_checks import ModelChecks
 from pipeline.stores.model_code import digest_estimator_code
 from pipeline.stores.model_libraries import list_library_versions
 from pipeline.stores.model_metadata import ModelFeature, ModelMetadata, SavedModel
+from pipeline.stores.model_pickling import pickle_estimator
 from pipeline.stores.signatures import ALGORITHM, SigningKeys
 
-# Python 3.11 and 3.12 know it; fixed, so that a newer default does not change digests.
-_PICKLE_PROTOCOL = 5
 _NO_KEYS = SigningKeys(())
 
 
@@ -93,8 +92,8 @@ class Models:
         """Write a fitted estimator, its metadata and its golden rows, and sign them if there is a key.
 
         The same estimator gets the same digest, and so the same file: fitting again on the same rows with the same seed
-        does, in one environment (library versions and number of OpenMP threads, which estimators keep).  What a broken
-        disk left at the file's name is mended, and a signature that is missing is made.
+        does, with the same versions of the libraries.  What a broken disk left at the file's name is mended, and a
+        signature that is missing is made.
 
         Args:
             package: top-level package of the job's model, whose code is part of what the model is.
@@ -104,9 +103,7 @@ class Models:
         Raises:
             DeclarationError: the estimator's code is in no module that can be imported.
         """
-        buffer = io.BytesIO()
-        joblib.dump(estimator, buffer, protocol=_PICKLE_PROTOCOL)
-        content = buffer.getvalue()
+        content = pickle_estimator(estimator)
         kinds = {column.name: column.kind for column in feature_set.columns}
         golden_content, golden_rows = encode_golden_rows(estimator, golden, kinds, task, decimals)
         metadata = ModelMetadata(
@@ -195,8 +192,9 @@ class Models:
 
         Raises:
             DamagedError: a file is missing, or its bytes are not those that were registered; nothing was unpickled.
-            RefusedError: it is not signed as it should be, was made with other libraries or other code, or its code is
-                not here: nothing was unpickled; or it does not score its golden rows as at its training.
+            OutdatedModelError: it was made with other code, or its code is not here; nothing was unpickled.
+            RefusedError: it is not signed as it should be, or was made with other libraries: nothing was unpickled; or
+                it does not score its golden rows as at its training.
         """
         metadata = self.read_metadata(version)
         checks = ModelChecks(self._job, version, metadata)

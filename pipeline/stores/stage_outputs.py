@@ -13,6 +13,7 @@ hence another place.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -121,6 +122,18 @@ class StageOutputs:
                 )
             self._loaded[stage, address] = output
         return self._loaded[stage, address]
+
+    def find_all(self, stage: str) -> list[Output]:
+        """Every output of a stage, in no particular order.
+
+        Raises:
+            DamagedError: a manifest is not that of its place.
+        """
+        found = []
+        for address in self._lake.list(f"stages/{self._job}/{stage}"):
+            with suppress(FileNotFoundError):  # it is being made
+                found.append(self.load(stage, address))
+        return found
 
     def write(self, stage: str, inputs: Mapping[str, Any], label: str, table: pa.Table) -> OutputFile:
         """Write one file of an output that is being made.  Its name carries its digest."""

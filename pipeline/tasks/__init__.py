@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from pipeline.tasks.acceptances import accept_delivery, accept_missing
     from pipeline.tasks.approving import approve_release, decline_release
     from pipeline.tasks.basis import parse_basis
+    from pipeline.tasks.carding import write_card
+    from pipeline.tasks.deciding import demote_model, list_models, promote_model, reject_challenger
     from pipeline.tasks.differing import diff_releases
     from pipeline.tasks.erasing import count_found, erase_entity, find_entity
     from pipeline.tasks.explaining import explain_release
@@ -20,13 +22,19 @@ if TYPE_CHECKING:
     from pipeline.tasks.night import approve, build_features, ingest, publish, score, validate
     from pipeline.tasks.partitions import deliveries_ready, newest_closed_partition, parse_partition, resolve_partition
     from pipeline.tasks.pinning import pin_release, unpin_release
+    from pipeline.tasks.promoting import find_cool_down, promote
+    from pipeline.tasks.proving import prove
     from pipeline.tasks.quarantine import read_quarantine
     from pipeline.tasks.redeliveries import find_affected
+    from pipeline.tasks.replaying.policies import choose_policies
+    from pipeline.tasks.replaying.whole import replay
     from pipeline.tasks.restoring import republish
     from pipeline.tasks.retention import apply_retention, plan_retention, summarise_retention
-    from pipeline.tasks.retraining import evaluate, promote, snapshot, train
+    from pipeline.tasks.retraining import evaluate, snapshot, train
     from pipeline.tasks.rolling_back import choose_rollback, roll_back
     from pipeline.tasks.runs import read_run
+    from pipeline.tasks.settling import settle_shadow
+    from pipeline.tasks.shadowing import score_shadows
     from pipeline.tasks.upstream import land_upstream
     from pipeline.tasks.workspace import Workspace, open_workspace
 
@@ -39,38 +47,49 @@ _MODULES = {
     "approve_release": "approving",
     "build_features": "night",
     "check_health": "health",
+    "choose_policies": "replaying.policies",
     "choose_rollback": "rolling_back",
     "count_found": "erasing",
     "decline_release": "approving",
     "deliveries_ready": "partitions",
+    "demote_model": "deciding",
     "diff_releases": "differing",
     "erase_entity": "erasing",
     "evaluate": "retraining",
     "explain_release": "explaining",
     "find_affected": "redeliveries",
+    "find_cool_down": "promoting",
     "find_entity": "erasing",
     "grade": "grading",
     "ingest": "night",
     "land_upstream": "upstream",
+    "list_models": "deciding",
     "newest_closed_partition": "partitions",
     "open_workspace": "workspace",
     "parse_basis": "basis",
     "parse_partition": "partitions",
     "pin_release": "pinning",
     "plan_retention": "retention",
-    "promote": "retraining",
+    "promote": "promoting",
+    "promote_model": "deciding",
+    "prove": "proving",
     "publish": "night",
     "read_quarantine": "quarantine",
     "read_run": "runs",
+    "reject_challenger": "deciding",
+    "replay": "replaying.whole",
     "republish": "restoring",
     "resolve_partition": "partitions",
     "roll_back": "rolling_back",
     "score": "night",
+    "score_shadows": "shadowing",
+    "settle_shadow": "settling",
     "snapshot": "retraining",
     "summarise_retention": "retention",
     "train": "retraining",
     "unpin_release": "pinning",
     "validate": "night",
+    "write_card": "carding",
 }
 
 __all__ = [
@@ -82,19 +101,23 @@ __all__ = [
     "approve_release",
     "build_features",
     "check_health",
+    "choose_policies",
     "choose_rollback",
     "count_found",
     "decline_release",
     "deliveries_ready",
+    "demote_model",
     "diff_releases",
     "erase_entity",
     "evaluate",
     "explain_release",
     "find_affected",
+    "find_cool_down",
     "find_entity",
     "grade",
     "ingest",
     "land_upstream",
+    "list_models",
     "newest_closed_partition",
     "open_workspace",
     "parse_basis",
@@ -102,18 +125,25 @@ __all__ = [
     "pin_release",
     "plan_retention",
     "promote",
+    "promote_model",
+    "prove",
     "publish",
     "read_quarantine",
     "read_run",
+    "reject_challenger",
+    "replay",
     "republish",
     "resolve_partition",
     "roll_back",
     "score",
+    "score_shadows",
+    "settle_shadow",
     "snapshot",
     "summarise_retention",
     "train",
     "unpin_release",
     "validate",
+    "write_card",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 import pandas as pd
@@ -9,10 +10,13 @@ import pyarrow as pa
 
 from features.declarations import FeatureSet
 from features.rows import compute_columns
+from pipeline.contracts import load_contract
 from pipeline.job import Job
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.accepting import validate_source
+from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.tiling import read_rows
+from pipeline.tasks.validating import STAGE as VALIDATE_STAGE
 from pipeline.tasks.workspace import Workspace
 
 LABEL = "label"
@@ -43,8 +47,20 @@ def read_labels(workspace: Workspace, job: Job, feature_set: FeatureSet, sources
     return newest.dropna(subset=[LABEL]).reset_index(drop=True)
 
 
+def recall_labels(workspace: Workspace, job: Job, addresses: Sequence[str]) -> pd.DataFrame:
+    """What :func:`read_labels` says of the validated deliveries at ``addresses``; a replay reads each only once."""
+
+    def read() -> pd.DataFrame:
+        sources = [workspace.outputs(job).load(VALIDATE_STAGE, address) for address in addresses]
+        return read_labels(workspace, job, load_feature_set(job), sources)
+
+    return workspace.remember(("labels", job.name, *addresses), read)
+
+
 def _compute_labels(workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output) -> pd.DataFrame:
-    frame = read_rows(workspace, job, job.label.source, rows)
-    columns = compute_columns(frame, feature_set, [job.entity_id, job.label.value])
+    wanted = [job.entity_id, job.label.value]
+    needed = feature_set.required_columns(wanted, load_contract(job.source(job.label.source)).columns)
+    frame = read_rows(workspace, job, job.label.source, rows, needed)
+    columns = compute_columns(frame, feature_set, wanted)
     ids = pa.array(columns[job.entity_id]).cast(pa.string()).to_pandas()
     return pd.DataFrame({job.entity_id: ids.astype("str"), LABEL: columns[job.label.value].astype("float64")})

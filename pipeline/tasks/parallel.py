@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -29,12 +30,43 @@ def run_parallel(settings: Settings, work: Callable[[list[Item]], list[Result]],
         return work(list(items))
     import joblib  # noqa: PLC0415 - a night of one small job never comes here
 
-    bounds = [len(items) * number // processes for number in range(processes + 1)]
-    runs = [list(items[start:end]) for start, end in pairwise(bounds) if end > start]
     results = joblib.Parallel(n_jobs=processes)(
-        joblib.delayed(_work_while_wanted)(os.getpid(), work, run) for run in runs
+        joblib.delayed(_work_while_wanted)(os.getpid(), work, run) for run in _divide(items, processes)
     )
     return [result for part in results for result in part]
+
+
+def iterate_parallel(
+    settings: Settings, work: Callable[[list[Item]], list[Result]], items: Sequence[Item]
+) -> Iterator[Result]:
+    """``work`` of one item after the other, each as a process is free for it; results as they come, in any order.
+
+    Raises:
+        DeclarationError: the setting names no backend.
+    """
+    processes = count_processes(settings)
+    if processes == 1 or len(items) == 1:
+        for item in items:
+            yield from work([item])
+        return
+    import joblib  # noqa: PLC0415 - a night of one small job never comes here
+
+    parallel = joblib.Parallel(n_jobs=processes, return_as="generator_unordered", batch_size=1)
+    parts = parallel(joblib.delayed(_work_while_wanted)(os.getpid(), work, [item]) for item in items)
+    for part in parts:
+        yield from part
+
+
+def take_apart(settings: Settings, items: Sequence[Item]) -> list[Item]:
+    """The items in an order in which no two neighbours are worked on at once: one of each process's run, in turn."""
+    runs = _divide(items, count_processes(settings))
+    return [run[turn] for turn in range(max(map(len, runs), default=0)) for run in runs if turn < len(run)]
+
+
+def _divide(items: Sequence[Item], parts: int) -> list[list[Item]]:
+    """Runs of neighbours, none of them empty."""
+    bounds = [len(items) * number // parts for number in range(parts + 1)]
+    return [list(items[start:end]) for start, end in pairwise(bounds) if end > start]
 
 
 def _work_while_wanted(parent: int, work: Callable[[list[Item]], list[Result]], items: list[Item]) -> list[Result]:
@@ -47,7 +79,18 @@ def _work_while_wanted(parent: int, work: Callable[[list[Item]], list[Result]], 
         if os.getppid() != parent:
             sys.exit("the process that wanted this is gone")
         results += work([item])
+        _give_back_memory()
     return results
+
+
+def _give_back_memory() -> None:
+    """Let the system have what is free again: joblib ends a process that has grown by 300 MB, and starts another."""
+    import pyarrow as pa  # noqa: PLC0415 - whoever works over processes has imported it
+
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library
+    if trim is not None:
+        trim(0)
 
 
 def count_processes(settings: Settings) -> int:

@@ -20,6 +20,7 @@ from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.judging import find_judgement
 from pipeline.tasks.manifests import list_releases, read_manifest
 from pipeline.tasks.partitions import find_delivery, trailing_days
+from pipeline.tasks.retraining import EVALUATE_STAGE, choose_own_verdicts
 from pipeline.tasks.validating import find_validated
 from pipeline.tasks.workspace import Workspace
 
@@ -74,7 +75,8 @@ def find_reached(
     made = [item.output for item in stored if item.output is not None]
     by_name = {name: output for output in made for name in (output.digest, output.address)}
     young = [item.output for item in stored if item.output is not None and workspace.clock() - item.modified < GRACE]
-    waiting = [output.address for output in (*young, *_find_wanted(workspace, job))]
+    judged = choose_own_verdicts(workspace, job, (output for output in made if output.stage == EVALUATE_STAGE))
+    waiting = [output.address for output in (*young, *judged, *_find_wanted(workspace, job))]
     for document in _list_kept_documents(workspace, job, generations):
         waiting += find_digests(document)
     reached: set[str] = set()
@@ -85,6 +87,24 @@ def find_reached(
             if (output := by_name.get(name)) is not None:
                 waiting += [output.digest, output.address, *find_digests(output.inputs), *find_digests(output.facts)]
     return reached
+
+
+def find_model_digests(workspace: Workspace, job: Job, documents: Iterable[str], reached: Collection[str]) -> set[str]:
+    """Digests that the names of model files begin with, of all models that anything speaks of.
+
+    Args:
+        documents: paths of what replays have written, their ledgers among it; production's ledger is read as well.
+        reached: as :func:`find_reached` says.
+    """
+    named = {version.registration.model_digest for version in workspace.ledger(job).versions()} | set(reached)
+    for path in documents:
+        named.update(find_digests(workspace.lake.read_json(path)))
+    kept = set(named)
+    for file in workspace.lake.walk(f"jobs/{job.name}/artifacts"):
+        name = PurePosixPath(file.path).name
+        if name.endswith(".json") and name.partition(".")[0] in named:
+            kept.update(find_digests(workspace.lake.read_json(file.path)))
+    return kept
 
 
 def find_digests(value: Any) -> Iterator[str]:
@@ -140,9 +160,10 @@ def _find_wanted(workspace: Workspace, job: Job) -> Iterator[Output]:
     feature_set = load_feature_set(job)
     for source in job.sources:
         window = max(feature_set.longest_window(source.name), job.trailing_profiles + 1)
-        training = job.training.window + job.training.holdout + job.label.closes_after
-        until = (date.fromisoformat(newest) + timedelta(days=job.label.closes_after)).isoformat()
-        for day in trailing_days(job, until, training + window):
+        training = job.training.window + job.gap + job.training.holdout
+        labels = job.label.closes_after  # of nights before the newest, and of the newest itself
+        until = (date.fromisoformat(newest) + timedelta(days=labels)).isoformat()
+        for day in trailing_days(job, until, training + 2 * labels + window):
             delivery = find_delivery(workspace, source, day)
             if delivery is None or (rows := find_validated(workspace, job, source, delivery)) is None:
                 continue

@@ -1,7 +1,7 @@
 """Retention: what may go, because nothing that is kept reaches it and it is no longer young.
 
-The model ledger and its files, release manifests, the release log, acceptances, reports of erasures, and the newest
-delivery of every partition are never removed.
+The model ledger and the files of its models, model cards, release manifests, the release log, acceptances, reports of
+erasures, and the newest delivery of every partition are never removed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pipeline.job import Job
 from pipeline.jobs import load_jobs
 from pipeline.stores.data_docs import DataDocs
 from pipeline.stores.deliveries import name_delivery
-from pipeline.tasks.reachability import GRACE, StoredOutput, find_reached, list_outputs
+from pipeline.stores.lake import StoredFile
+from pipeline.tasks.reachability import GRACE, StoredOutput, find_model_digests, find_reached, list_outputs
 from pipeline.tasks.restoring import list_restorable
 from pipeline.tasks.validating import STAGE as VALIDATE_STAGE
 from pipeline.tasks.workspace import Workspace
@@ -35,6 +36,8 @@ class Kind(StrEnum):
     UNFINISHED_OUTPUT = "unfinished outputs"
     DELIVERY = "superseded deliveries"
     RUN = "run records"
+    REPLAY = "replays"
+    MODEL_FILE = "files of models that no ledger names"
     UNFINISHED_FILE = "unfinished files"
     DATA_DOCS = "Data Docs"
     LOG = "logs"
@@ -82,6 +85,7 @@ def plan_retention(workspace: Workspace, job: Job) -> list[Removal]:
         ),
         *_plan_deliveries(workspace, job, reached),
         *_plan_runs(workspace, job),
+        *_plan_replays(workspace, job, reached),
         *_plan_unfinished(workspace, job),
         *_plan_docs(workspace, job),
         *_plan_logs(workspace, job),
@@ -169,6 +173,24 @@ def _plan_runs(workspace: Workspace, job: Job) -> Iterator[Removal]:
     for file in workspace.lake.walk(f"jobs/{job.name}/runs"):
         if workspace.clock() - file.modified >= max(job.retention.runs, GRACE):
             yield Removal(Kind.RUN, file.path, file.bytes, file.modified)
+
+
+def _plan_replays(workspace: Workspace, job: Job, reached: set[str]) -> Iterator[Removal]:
+    """Ledgers and decisions of replays that nobody has worked on lately, and the files of their models."""
+    replays: dict[str, list[StoredFile]] = {}
+    for file in workspace.lake.walk(f"jobs/{job.name}/replays"):
+        if not PurePosixPath(file.path).name.startswith("."):
+            replays.setdefault(PurePosixPath(file.path).parts[3], []).append(file)
+    young = {name for name, files in replays.items() if _is_young(workspace, max(file.modified for file in files))}
+    for name in replays.keys() - young:
+        # The newest go first: what is left if that breaks off is a replay that was interrupted.
+        for file in sorted(replays[name], key=lambda file: (file.modified, file.path), reverse=True):
+            yield Removal(Kind.REPLAY, file.path, file.bytes, file.modified)
+    kept = find_model_digests(workspace, job, [file.path for name in young for file in replays[name]], reached)
+    for file in workspace.lake.walk(f"jobs/{job.name}/artifacts"):
+        digest = PurePosixPath(file.path).name.partition(".")[0]
+        if digest and digest not in kept and not _is_young(workspace, file.modified):
+            yield Removal(Kind.MODEL_FILE, file.path, file.bytes, file.modified)
 
 
 def _plan_unfinished(workspace: Workspace, job: Job) -> Iterator[Removal]:

@@ -22,7 +22,8 @@ from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.partitions import parse_partition
 from pipeline.tasks.workspace import Workspace
 
-STAGES = ("ingest", "validate", "build_features", "score", "publish", "approve")
+SHADOWS = "score_shadows"
+STAGES = ("ingest", "validate", "build_features", "score", "publish", SHADOWS, "approve")
 
 MAX_FOLDER_NAME = 200
 
@@ -64,6 +65,19 @@ def record_stage(
         record["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         _put_record(workspace.lake, f"{_run_folder(job, partition, run)}/{stage}.json", record)
     return record
+
+
+def summarise_stage(job: Job, partition: str, run: str, stage: str, work: Callable[[], Summary]) -> Summary:
+    """Do the work of a stage of a training, whose record is what it leaves in the lake, the ledger and MLflow.
+
+    Returns:
+        What ``work`` returned, with ``stage``, ``job``, ``partition``, ``run`` and ``seconds`` added.
+    """
+    start = time.perf_counter()
+    with conceal_rows(job.name, partition):
+        summary = work()
+    seconds = round(time.perf_counter() - start, 3)
+    return {"stage": stage, "job": job.name, "partition": partition, "run": run, "seconds": seconds, **summary}
 
 
 def read_run(workspace: Workspace, job: Job, partition: str, run: str | None = None) -> Summary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pyarrow as pa
 
 from pipeline.digests import digest_code
@@ -9,6 +11,7 @@ from pipeline.job import Job
 from pipeline.stages.score import score_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.model_libraries import find_versions
+from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output, shard_label
 from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import ROLE as FEATURES
@@ -16,13 +19,26 @@ from pipeline.tasks.feature_building import load_feature_set, read_features
 from pipeline.tasks.workspace import Workspace, environment_of
 
 SCORE_STAGE = "score"
+SHADOW_STAGE = "shadow"
 SCORE_SCHEMA = pa.schema([pa.field("entity_id", pa.string()), pa.field("prediction", pa.float64())])
 
 
 def score_features(
-    workspace: Workspace, job: Job, features: Output, version: ModelVersion, *, force: bool = False
+    workspace: Workspace,
+    job: Job,
+    features: Output,
+    version: ModelVersion,
+    *,
+    stage: str = SCORE_STAGE,
+    force: bool = False,
+    load: Callable[[ModelVersion], Model] | None = None,
 ) -> Output:
-    """Score every shard of a partition's features with one model."""
+    """Score every shard of a partition's features with one model.
+
+    Args:
+        stage: whose output the scores are: of what is served, or of a shadow.
+        load: gives the model, verified; default: read from the lake.
+    """
     feature_set = load_feature_set(job)
     models = workspace.models(job)
     metadata = models.read_metadata(version)
@@ -41,14 +57,14 @@ def score_features(
     }
     outputs = workspace.outputs(job)
     partition = features.inputs["partition"]
-    if not force and (found := outputs.find(SCORE_STAGE, inputs)) is not None:
+    if not force and (found := outputs.find(stage, inputs)) is not None:
         return found
-    model = models.load(version)
+    model = (load or models.load)(version)
     files = {}
     for shard, label in enumerate(features.shards(FEATURES)):
         frame = read_features(workspace, job, features, label)
         scores = score_rows(model, frame, job, feature_set_digest=feature_set.digest, partition=partition)
         table = pa.table([pa.array(frame[job.entity_id]), pa.array(scores)], schema=SCORE_SCHEMA)
         name = shard_label(SCORES, shard)
-        files[name] = outputs.write(SCORE_STAGE, inputs, name, table)
-    return outputs.commit(SCORE_STAGE, inputs, files, {"rows": sum(file.rows for file in files.values())})
+        files[name] = outputs.write(stage, inputs, name, table)
+    return outputs.commit(stage, inputs, files, {"rows": sum(file.rows for file in files.values())})

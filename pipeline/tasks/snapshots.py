@@ -6,10 +6,13 @@ were known when ``partition`` closed.  Nights need not have run: what is missing
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,13 +20,14 @@ from features.declarations import FeatureSet
 from pipeline.digests import digest_code
 from pipeline.errors import BadInputError, DeclarationError, NotReadyError
 from pipeline.job import Job, Role
+from pipeline.stages.sample import choose_rows
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.accepting import validate_source
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from pipeline.tasks.feature_building import build_partition, collect_inputs, load_feature_set, read_features
 from pipeline.tasks.history import prepare_history
-from pipeline.tasks.labelling import LABEL, find_label_sources, read_labels
+from pipeline.tasks.labelling import LABEL, find_label_sources, recall_labels
 from pipeline.tasks.parallel import run_parallel
 from pipeline.tasks.partitions import trailing_days
 from pipeline.tasks.tiling import read_rows
@@ -32,8 +36,34 @@ from pipeline.tasks.workspace import Workspace
 
 SNAPSHOT_STAGE = "snapshot"
 
-Dataset = tuple[pd.DataFrame, pd.Series]
-"""Features (entity id and feature columns) and the labels of the same rows."""
+_PARTITION = "__partition"
+_SEGMENT = "__segment_"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows whose outcome is known, in the order of partitions.
+
+    Attributes:
+        features: entity id and feature columns.
+        labels, partitions: of the same rows.
+        segments: of the same rows, the columns of the population that were asked for.
+    """
+
+    features: pd.DataFrame
+    labels: pd.Series
+    partitions: pd.Series
+    segments: pd.DataFrame
+
+    def after(self, partition: str) -> Dataset:
+        """The rows of later partitions alone."""
+        rows = np.flatnonzero(self.partitions > partition)
+        return Dataset(
+            self.features.iloc[rows].reset_index(drop=True),
+            self.labels.iloc[rows].reset_index(drop=True),
+            self.partitions.iloc[rows].reset_index(drop=True),
+            self.segments.iloc[rows].reset_index(drop=True),
+        )
 
 
 def take_snapshot(workspace: Workspace, job: Job, partition: str) -> Output:
@@ -49,17 +79,19 @@ def take_snapshot(workspace: Workspace, job: Job, partition: str) -> Output:
     """
     feature_set = load_feature_set(job)
     days = _closed_days(job, partition)
-    _prepare(workspace, job, feature_set, days, partition)
+    if workspace.branch is None:  # a replay has prepared all its days
+        _prepare(workspace, job, feature_set, days, partition)
     entries = run_parallel(workspace.settings, partial(_describe_days, workspace, job, partition), days)
     usable = [entry for entry in entries if "problem" not in entry]
     left_out = {entry["partition"]: entry["problem"] for entry in entries if "problem" in entry}
-    train, holdout = usable[: -job.training.holdout], usable[-job.training.holdout :]
+    train, holdout = _divide(usable, job)
     if len(train) < job.training.minimum:
         raise NotReadyError(
             "there is too little history to train on",
             job=job.name,
             partition=partition,
-            expected=f"{job.training.minimum} partitions beside the {job.training.holdout} of the holdout, "
+            expected=f"{job.training.minimum} partitions before the {job.training.holdout} of the holdout and the "
+            f"{job.gap} that are left out between, "
             f"each with labels that closed by {partition}",
             found=f"{len(usable)} usable ones from {days[0] if days else 'none'}"
             + "".join(f"; {day}: {problem}" for day, problem in list(left_out.items())[:3]),
@@ -70,6 +102,7 @@ def take_snapshot(workspace: Workspace, job: Job, partition: str) -> Output:
         "feature_set": feature_set.digest,
         "label": job.label.model_dump(),
         "label_code": digest_code("pipeline.tasks.labelling"),
+        "max_rows": job.training.max_rows,
         "train": train,
         "holdout": holdout,
         "left_out": left_out,
@@ -77,67 +110,118 @@ def take_snapshot(workspace: Workspace, job: Job, partition: str) -> Output:
     return workspace.outputs(job).commit(SNAPSHOT_STAGE, inputs, {}, {})
 
 
-def load_dataset(workspace: Workspace, job: Job, snapshot: Output, part: str) -> Dataset:
-    """The rows of ``part`` (``train`` or ``holdout``) whose outcome is known, in the order of partitions.
+def load_dataset(
+    workspace: Workspace, job: Job, snapshot: Output, part: str, *, segments: Sequence[str] = ()
+) -> Dataset:
+    """The rows of ``part`` (``train`` or ``holdout``) whose outcome is known; no more than ``max_rows`` to train on.
 
     Raises:
         NotReadyError: there are none.
     """
-    feature_set = load_feature_set(job)
-    outputs = workspace.outputs(job)
-    frames = []
-    for entry in snapshot.inputs[part]:
-        built = outputs.load(BUILD_STAGE, entry["features"])
-        rows = pd.concat(
-            [read_features(workspace, job, built, label) for label in built.shards(FEATURES)], ignore_index=True
-        )
-        sources = [outputs.load(VALIDATE_STAGE, address) for address in entry["labels"]]
-        labels = read_labels(workspace, job, feature_set, sources)
-        frames.append(rows.merge(labels, on=job.entity_id, how="inner", validate="one_to_one"))
-    if not any(len(frame) for frame in frames):
+    days = [_take_day(workspace, job, entry, list(segments)) for entry in snapshot.inputs[part]]
+    rows = pd.concat(days, ignore_index=True) if days else pd.DataFrame()
+    if rows.empty:
         raise NotReadyError(
             f"no outcome is known for any row of the {part}",
             job=job.name,
             partition=snapshot.inputs["known_by"],
             expected=f"labels from {job.label.source}, matched by {job.entity_id}",
-            found=f"{len(frames)} partitions without any",
+            found=f"{len(days)} partitions without any",
             next_step="look whether the label's source has the ids of the population",
         )
-    dataset = pd.concat(frames, ignore_index=True)
-    if job.label.closes_after > 1 and dataset[job.entity_id].duplicated().any():
+    if job.label.closes_after > 1 and rows[job.entity_id].duplicated().any():
         raise DeclarationError(
             "entities come back on later days, so an outcome could be that of a later partition",
             job=job.name,
             expected="ids that belong to one partition, or label.closes_after = 1",
-            found=f"{int(dataset[job.entity_id].duplicated().sum())} rows with an id of an earlier partition",
+            found=f"{int(rows[job.entity_id].duplicated().sum())} rows with an id of an earlier partition",
             next_step="put the day into the id, or let the label close after one day",
         )
-    return dataset.drop(columns=LABEL), dataset[LABEL]
+    if part == "train":
+        chosen = choose_rows(rows[job.entity_id], rows[_PARTITION], snapshot.inputs["max_rows"])
+        rows = rows.iloc[chosen].reset_index(drop=True)
+    named = {_SEGMENT + name: name for name in segments}
+    return Dataset(
+        features=rows.drop(columns=[LABEL, _PARTITION, *named]),
+        labels=rows[LABEL],
+        partitions=rows[_PARTITION],
+        segments=rows[list(named)].rename(columns=named),
+    )
 
 
 def load_outcomes(
     workspace: Workspace, job: Job, snapshot: Output, part: str, segment: str | None
 ) -> tuple[pd.Series, pd.Series | None]:
     """Labels of the rows of ``part`` whose outcome is known, and what a column of the population holds for them."""
-    feature_set = load_feature_set(job)
-    outputs = workspace.outputs(job)
     columns = [job.entity_id, *([] if segment in (None, job.entity_id) else [segment])]
-    frames = []
-    for entry in snapshot.inputs[part]:
-        population = outputs.load(VALIDATE_STAGE, entry["population"])
-        rows = read_rows(workspace, job, job.population.name, population)[columns]
-        sources = [outputs.load(VALIDATE_STAGE, address) for address in entry["labels"]]
-        labels = read_labels(workspace, job, feature_set, sources)
-        ids = pa.array(rows[job.entity_id]).cast(pa.string()).to_pandas().astype("str")
-        frames.append(rows.assign(**{LABEL: ids.map(labels.set_index(job.entity_id)[LABEL])}))
+    frames = [
+        workspace.remember(
+            ("outcomes", entry["population"], *entry["labels"], *columns),
+            partial(_load_outcomes, workspace, job, entry, columns),
+        )
+        for entry in snapshot.inputs[part]
+    ]
     outcomes = pd.concat(frames, ignore_index=True).dropna(subset=[LABEL])
     return outcomes[LABEL], None if segment is None else outcomes[segment]
 
 
+def _load_outcomes(workspace: Workspace, job: Job, entry: Mapping[str, Any], columns: list[str]) -> pd.DataFrame:
+    """Columns of one partition's population, and the labels as far as they are known."""
+    outputs = workspace.outputs(job)
+    population = outputs.load(VALIDATE_STAGE, entry["population"])
+    rows = read_rows(workspace, job, job.population.name, population, columns)
+    labels = recall_labels(workspace, job, entry["labels"])
+    ids = _as_text(rows[job.entity_id])
+    return rows.assign(**{LABEL: ids.map(labels.set_index(job.entity_id)[LABEL])})
+
+
+def _take_day(workspace: Workspace, job: Job, entry: Mapping[str, Any], segments: list[str]) -> pd.DataFrame:
+    name = ("day", entry["partition"], entry["features"], *entry["labels"], *segments)
+    return workspace.remember(name, partial(_load_day, workspace, job, entry, segments))
+
+
+def _load_day(workspace: Workspace, job: Job, entry: Mapping[str, Any], segments: list[str]) -> pd.DataFrame:
+    """Features, label, partition and segments of one partition's rows."""
+    outputs = workspace.outputs(job)
+    built = outputs.load(BUILD_STAGE, entry["features"])
+    rows = pd.concat(
+        [read_features(workspace, job, built, label) for label in built.shards(FEATURES)], ignore_index=True
+    )
+    labels = recall_labels(workspace, job, entry["labels"])
+    rows = rows.merge(labels, on=job.entity_id, how="inner", validate="one_to_one")
+    rows[_PARTITION] = entry["partition"]
+    if not segments:
+        return rows
+    validated = outputs.load(VALIDATE_STAGE, entry["population"])
+    population = read_rows(workspace, job, job.population.name, validated, [job.entity_id, *segments])
+    values = population[segments].add_prefix(_SEGMENT)
+    values[job.entity_id] = _as_text(population[job.entity_id])
+    return rows.merge(values, on=job.entity_id, how="left", validate="one_to_one")
+
+
+def _as_text(ids: pd.Series) -> pd.Series:
+    """Entity ids as features have them."""
+    text: pd.Series = pa.array(ids).cast(pa.string()).to_pandas().astype("str")
+    return text
+
+
 def _closed_days(job: Job, partition: str) -> list[str]:
-    """Partitions whose labels have closed by ``partition``, oldest first, as many as training and holdout take."""
+    """Partitions whose labels have closed by ``partition``, oldest first: as many as training, gap and holdout take."""
     newest = date.fromisoformat(partition) - timedelta(days=job.label.closes_after)
-    return trailing_days(job, newest.isoformat(), job.training.window + job.training.holdout)[::-1]
+    length = job.training.window + job.gap + job.training.holdout
+    return trailing_days(job, newest.isoformat(), length)[::-1]
+
+
+def _divide(usable: list[dict[str, Any]], job: Job) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What is trained on, and the holdout.
+
+    On the holdout's first night, a model could have known no labels of the partitions of the gap.
+    """
+    holdout = usable[-job.training.holdout :]
+    if not holdout:
+        return [], []
+    newest = (date.fromisoformat(holdout[0]["partition"]) - timedelta(days=job.gap)).isoformat()
+    return [entry for entry in usable if entry["partition"] < newest][-job.training.window :], holdout
 
 
 def _prepare(workspace: Workspace, job: Job, feature_set: FeatureSet, days: list[str], partition: str) -> None:
@@ -155,24 +239,40 @@ def _prepare(workspace: Workspace, job: Job, feature_set: FeatureSet, days: list
 
 
 def _describe_days(workspace: Workspace, job: Job, known_by: str, days: list[str]) -> list[dict[str, Any]]:
-    return [_describe_day(workspace, job, known_by, day) for day in days]
+    return [describe_day(workspace, job, known_by, day) for day in days]
+
+
+def describe_day(workspace: Workspace, job: Job, known_by: str, day: str) -> dict[str, Any]:
+    """Addresses and digests of a partition's features and label sources.
+
+    If either cannot be had, ``problem`` says why, and features are there without labels.
+    """
+    closed = (date.fromisoformat(day) + timedelta(days=job.label.closes_after)).isoformat()
+    known_by = min(known_by, closed)
+    return workspace.remember(name_described(job, known_by, day), partial(_describe_day, workspace, job, known_by, day))
+
+
+def name_described(job: Job, known_by: str, day: str) -> Hashable:
+    """Under what a replay remembers a partition."""
+    return "described", job.name, known_by, day
 
 
 def _describe_day(workspace: Workspace, job: Job, known_by: str, day: str) -> dict[str, Any]:
-    """Features and label sources of one partition; or the problem, where it cannot be trained on."""
     feature_set = load_feature_set(job)
+    described: dict[str, Any] = {"partition": day}
     try:
         own = {source.name: validate_source(workspace, job, source, day) for source in job.sources}
         inputs_of = collect_inputs(workspace, job, feature_set, day, own)
         built = build_partition(workspace, job, feature_set, inputs_of)
+        described |= {
+            "population": own[job.population.name].rows.address,
+            "features": built.address,
+            "features_digest": built.digest,
+        }
         labels = find_label_sources(workspace, job, day, known_by)
     except (BadInputError, NotReadyError) as error:
-        return {"partition": day, "problem": f"{error.problem}, found: {error.found}"}
-    return {
-        "partition": day,
-        "population": own[job.population.name].rows.address,
-        "features": built.address,
-        "features_digest": built.digest,
+        return described | {"problem": f"{error.problem}, found: {error.found}"}
+    return described | {
         "labels": [rows.address for rows in labels],
         "labels_digests": [rows.digest for rows in labels],
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import pandas as pd
@@ -76,16 +76,22 @@ def _define(feature_set: FeatureSet, aggregate: Aggregate) -> str:
     )
 
 
-def read_shard(workspace: Workspace, job: Job, source: str, output: Output, label: str) -> pd.DataFrame:
-    """Validated rows in the contract's dtypes."""
+def read_shard(
+    workspace: Workspace, job: Job, source: str, output: Output, label: str, columns: Collection[str] | None = None
+) -> pd.DataFrame:
+    """Validated rows in the contract's dtypes; of ``columns`` alone where they are given."""
     contract = load_contract(job.source(source))
-    frame = frame_from_arrow(workspace.outputs(job).read(output, label), contract)
-    return frame.drop(columns=POSITION).astype(contract.dtypes)
+    if columns is not None:
+        contract = contract.select(columns)
+    table = workspace.outputs(job).read(output, label, [*contract.columns, POSITION])
+    return frame_from_arrow(table, contract).drop(columns=POSITION).astype(contract.dtypes)
 
 
-def read_rows(workspace: Workspace, job: Job, source: str, output: Output) -> pd.DataFrame:
-    """All valid rows of a validated delivery, in the contract's dtypes."""
-    shards = [read_shard(workspace, job, source, output, label) for label in output.shards(VALID)]
+def read_rows(
+    workspace: Workspace, job: Job, source: str, output: Output, columns: Collection[str] | None = None
+) -> pd.DataFrame:
+    """All valid rows of a validated delivery, as :func:`read_shard` gives them."""
+    shards = [read_shard(workspace, job, source, output, label, columns) for label in output.shards(VALID)]
     return pd.concat(shards, ignore_index=True)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date, timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -12,6 +12,9 @@ from pipeline.errors import BadInputError, DeclarationError
 from pipeline.job import Job, import_attribute
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipeline.stores.deliveries import Delivery
 
 Progress = Callable[[int, int], None]
 """Called with the days done and the days in all."""
@@ -51,15 +54,34 @@ def land_upstream(
             found=str(last),
             next_step="swap them",
         )
-    upstream: Upstream = import_attribute(job.upstream)()
+    upstream = open_upstream(job)
     days = [first + timedelta(days=age) for age in range((last - first).days + 1)]
     landed = present = rows = 0
     for done, day in enumerate(days, start=1):
-        for source in upstream.sources:
-            table = upstream.deliver(source, day)
-            if table is None:
-                continue
-            delivery, is_new = workspace.deliveries.land(source, day, [table], workspace.clock())
+        for delivery, is_new in land_day(workspace, upstream, day):
             landed, present, rows = landed + is_new, present + (not is_new), rows + delivery.rows
         progress(done, len(days))
     return {"job": job.name, "first": str(first), "last": str(last), "landed": landed, "present": present, "rows": rows}
+
+
+def open_upstream(job: Job) -> Upstream:
+    """The job's own upstream, which may read all of its data when it is opened."""
+    upstream: Upstream = import_attribute(str(job.upstream))()
+    return upstream
+
+
+def land_day(
+    workspace: Workspace, upstream: Upstream, day: date, sources: Collection[str] | None = None
+) -> list[tuple[Delivery, bool]]:
+    """Land one partition of demo data, or of some of its sources.
+
+    Returns:
+        The deliveries, and whether each of them is new.
+    """
+    wanted = [source for source in upstream.sources if sources is None or source in sources]
+    tables = [(source, upstream.deliver(source, day)) for source in wanted]
+    return [
+        workspace.deliveries.land(source, day, [table], workspace.clock())
+        for source, table in tables
+        if table is not None
+    ]

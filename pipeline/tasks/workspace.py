@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.job import Job
 from pipeline.settings import Settings
@@ -19,15 +19,19 @@ from pipeline.stores.acceptances import Acceptances
 from pipeline.stores.experiments import Experiments
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
+from pipeline.stores.model_cards import ModelCards
 from pipeline.stores.predictions import PredictionStore
 from pipeline.stores.release_log import ReleaseLog
 from pipeline.stores.signatures import SigningKeys
+from pipeline.tasks.memory import memory_of
 
 if TYPE_CHECKING:
     from pipeline.stores.deliveries import Deliveries
     from pipeline.stores.models import Models
     from pipeline.stores.stage_outputs import StageOutputs
     from pipeline.stores.tiles import Tiles
+
+Value = TypeVar("Value")
 
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 """Libraries whose version may change the bytes of a stage's output."""
@@ -48,16 +52,36 @@ _version_of = cache(importlib.metadata.version)
 
 
 @dataclass(frozen=True)
+class Branch:
+    """A policy of a replay: a model ledger beside production's.
+
+    Attributes:
+        replay: digest of what is replayed; days are what they were when it began.
+        policy: name of the policy.
+    """
+
+    replay: str
+    policy: str
+
+    @property
+    def folder(self) -> str:
+        """Where it is kept, under the job's folder."""
+        return f"replays/{self.replay}/{self.policy}"
+
+
+@dataclass(frozen=True)
 class Workspace:
     """Opened stores.  It can be sent to another process, which opens them again.
 
     Attributes:
         known_by: look no further than this moment: what landed later did not, and who became champion later is not.
+        branch: models are registered and promoted there, and not mirrored; None for production.
     """
 
     settings: Settings
     clock: Callable[[], datetime] = now_utc
     known_by: datetime | None = None
+    branch: Branch | None = None
 
     @cached_property
     def lake(self) -> Lake:
@@ -109,7 +133,8 @@ class Workspace:
 
     def ledger(self, job: Job) -> Ledger:
         """The job's model ledger."""
-        return Ledger(self.lake, job.name, self.clock, self.known_by)
+        folder = "models" if self.branch is None else f"{self.branch.folder}/models"
+        return Ledger(self.lake, job.name, self.clock, self.known_by, folder)
 
     def release_log(self, job: Job) -> ReleaseLog:
         """What became of the job's generations."""
@@ -121,16 +146,30 @@ class Workspace:
 
         return Models(self.lake, job.name, SigningKeys([key.get_secret_value() for key in self.settings.signing_keys]))
 
+    def cards(self, job: Job) -> ModelCards:
+        """The cards of the job's models."""
+        return ModelCards(self.lake, job.name)
+
     def experiments(self, job: Job) -> Experiments:
         """MLflow's mirror of the job's models."""
-        return Experiments(self.settings.mlflow_uri.get_secret_value(), job.name, self.lake.url)
+        uri = self.settings.mlflow_uri.get_secret_value() if self.branch is None else ""
+        return Experiments(uri, job.name, self.lake.url, self.cards(job).read_mirrored)
 
     def as_known_by(self, moment: datetime) -> Workspace:
         """The same stores, as they were known at ``moment``: deliveries and the model ledger."""
-        return Workspace(self.settings, self.clock, moment)
+        return replace(self, known_by=moment)
 
-    def __reduce__(self) -> tuple[type[Workspace], tuple[Settings, Callable[[], datetime], datetime | None]]:
-        return type(self), (self.settings, self.clock, self.known_by)
+    def remember(self, name: Hashable, make: Callable[[], Value]) -> Value:
+        """What ``make`` gives; in a replay, what it gave before in this process under this name.
+
+        A replay trains on the same days over and over; a night or a training of production reads each of them once.
+        """
+        if self.branch is None:
+            return make()
+        return memory_of(self.settings.lake, self.branch.replay).recall(name, make)
+
+    def __reduce__(self) -> tuple[type[Workspace], tuple[Any, ...]]:
+        return type(self), (self.settings, self.clock, self.known_by, self.branch)
 
 
 def open_workspace(settings: Settings, clock: Callable[[], datetime] = now_utc) -> Workspace:

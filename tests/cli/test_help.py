@@ -73,7 +73,7 @@ def test_looking_for_help_imports_nothing_heavy() -> None:
 
 
 ANSWERED_FOR = {"accept", "erase"}
-DECIDED = {"approve", "pin", "republish", "rollback", "unpin"}
+DECIDED = {"approve", "demote", "pin", "promote", "reject", "republish", "rollback", "train", "unpin"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

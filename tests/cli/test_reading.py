@@ -47,6 +47,7 @@ def test_a_missing_prediction_is_told_and_is_no_success(live: Nightjar, monkeypa
     """Of a job that declares no priors."""
     monkeypatch.setattr(declaration, "JOB", declaration.JOB.model_copy(update={"priors": None}))
     assert live("train", JOB, "--partition", TRAINED_ON).code == 0
+    assert live("promote", JOB, "2", "--why", "it differs in its priors alone", "--from", LIVE).code == 0
     assert live("run", JOB, "--partition", LIVE).code == 0
     answer = live("get", JOB, ID, "17", "--json")
     assert answer.code == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from datetime import date
 from pathlib import Path
 
@@ -37,8 +38,10 @@ def test_a_night_is_run_and_told_to_people(nightjar: Nightjar) -> None:
 def test_training_is_told_in_json_and_to_people(nightjar: Nightjar) -> None:
     answer = nightjar("train", JOB, "--partition", TRAINED_ON, "--json")
     assert answer.code == 0
-    snapped, trained, _, promoted = answer.json
+    settled, snapped, trained, _, proved, promoted = answer.json
+    assert (settled["settled"], proved["proof"]) == ([], None)
     assert (trained["model_version"], promoted["champion"]) == ("1", "1")
+    assert trained["run"].startswith(f"{getpass.getuser()}, cli-")
     shown = nightjar("train", JOB, "--partition", TRAINED_ON)
     assert shown.code == 0
     assert snapped["dataset_version"][:40] in shown.out

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
 DAG_FOLDER = Path(__file__).parents[2] / "dags"
 JOBS = " ".join(
     f"tests.dags.jobs.{name}"
-    for name in ("tide_levels", "ice_levels", "rides", "gated_rides", "rides_new_york", "rides_tokyo")
+    for name in (
+        "tide_levels",
+        "ice_levels",
+        "rides",
+        "gated_rides",
+        "approved_rides",
+        "shadowed_rides",
+        "rides_new_york",
+        "rides_tokyo",
+    )
 )
 
 _home = Path(tempfile.mkdtemp(prefix="nightjar-airflow-"))

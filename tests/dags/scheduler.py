@@ -15,6 +15,7 @@ from airflow.dag_processing.dagbag import BundleDagBag, DagBag, sync_bag_to_db
 from airflow.dag_processing.processor import _execute_dag_callbacks
 from airflow.jobs.job import Job
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
+from airflow.models.asset import AssetDagRunQueue, AssetEvent, association_table
 from airflow.models.backfill import Backfill, BackfillDagRun
 from airflow.models.dag import DagModel
 from airflow.models.dagrun import DagRun
@@ -86,7 +87,7 @@ class Scheduler:
             judged = session.get_one(DagRun, run.id)
             judged.dag = dag
             _, callback = judged.update_state(session=session, execute_callbacks=False)
-            state = str(judged.state.value)
+            state = DagRunState(judged.state).value
         if callback is not None:
             _execute_dag_callbacks(cast(DagBag, self), callback, structlog.get_logger())
         return state
@@ -102,10 +103,11 @@ class Scheduler:
             session.execute(update(Backfill).values(completed_at=datetime.now(UTC)))
 
     def forget_runs(self) -> None:
-        """Delete every run and backfill, and pause every DAG."""
+        """Delete every run, backfill and event of an asset, and pause every DAG."""
         with create_session() as session:
             session.execute(update(DagModel).values(is_paused=True))
-            for table in (BackfillDagRun, DagRun, Backfill):
+            session.execute(delete(association_table))
+            for table in (BackfillDagRun, DagRun, Backfill, AssetDagRunQueue, AssetEvent):
                 session.execute(delete(table))
 
 

@@ -28,7 +28,7 @@ from tests.tasks.nights import live_header, read_live, read_scores, run_night, t
 pytestmark = pytest.mark.slow
 
 DAG = f"nightly_scoring_{JOB.name}"
-FIRST_DAY, TRAINED_ON, FIRST_NIGHT, LAST_DAY = date(2024, 5, 1), "2024-05-06", "2024-05-07", date(2024, 5, 10)
+FIRST_DAY, TRAINED_ON, FIRST_NIGHT, LAST_DAY = date(2024, 5, 1), "2024-05-07", "2024-05-08", date(2024, 5, 11)
 HEARTBEATS = {
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
@@ -168,9 +168,9 @@ def wake_the_supervisor_alone(frozen: Frozen, client: redis.Redis) -> None:
 @pytest.mark.parametrize(
     ("night", "wake", "endings"),
     [
-        ("2024-05-08", wake_the_task_alone, [REFUSED]),
-        ("2024-05-09", wake_both, [REFUSED, STOPPED_BY_AIRFLOW]),
-        ("2024-05-10", wake_the_supervisor_alone, [STOPPED_BY_AIRFLOW]),
+        ("2024-05-09", wake_the_task_alone, [REFUSED]),
+        ("2024-05-10", wake_both, [REFUSED, STOPPED_BY_AIRFLOW]),
+        ("2024-05-11", wake_the_supervisor_alone, [STOPPED_BY_AIRFLOW]),
     ],
 )
 def test_a_publish_that_the_scheduler_believed_dead_changes_nothing(

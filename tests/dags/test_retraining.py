@@ -10,7 +10,7 @@ import pytest
 
 from tests.dags.scheduler import Scheduler, at_midnight
 
-STAGES = ["resolve_partition", "snapshot", "train", "evaluate", "promote"]
+STAGES = ["resolve_partition", "settle_shadow", "snapshot", "train", "evaluate", "prove", "promote"]
 ENDED = "retraining_ice_levels"
 GOES_ON = "retraining_tide_levels"
 

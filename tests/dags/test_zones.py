@@ -34,10 +34,10 @@ def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, server: RedisServe
 
 
 def prepare(settings: Settings, job: Job, first: str, last: str) -> None:
-    """Land what the nights need, and train on what was known before the first of them."""
+    """Land everything up to the last night, and train on what was known before the first of them."""
     workspace = tasks.open_workspace(settings)
     day = date.fromisoformat(first) - timedelta(days=1)
-    tasks.land_upstream(workspace, job, day - timedelta(days=7), date.fromisoformat(last))
+    tasks.land_upstream(workspace, job, job.first_partition, date.fromisoformat(last))
     summary = tasks.snapshot(workspace, job, day.isoformat(), "tests")
     for stage in (tasks.train, tasks.evaluate, tasks.promote):
         summary = stage(workspace, job, day.isoformat(), "tests", summary)

@@ -191,6 +191,11 @@ def test_row_features_come_after_those_they_build_on() -> None:
     assert HEAVY == 10.0
 
 
+def test_the_columns_behind_row_features_are_found_and_a_column_of_the_rows_goes_before_a_row_feature() -> None:
+    assert FEATURES.required_columns(["town", "grams_and_one"], ["town", "weight", "height"]) == ["town", "weight"]
+    assert FEATURES.required_columns(["grams_and_one"], ["weight_in_grams", "weight"]) == ["weight_in_grams"]
+
+
 @pytest.mark.parametrize("function", [lambda weight: weight, partial(one, pd.Series())], ids=["lambda", "partial"])
 def test_what_names_no_column_is_no_row_feature(function: Any) -> None:
     with pytest.raises(ValueError, match="must be a plain function, named by its column"):

@@ -11,12 +11,16 @@ import pytest
 from benchmarks.quality import History
 from features.flight_delays import (
     FEATURES,
+    afternoon_pressure,
     departure_minutes,
     departure_weekday,
     evening_pressure,
     flight_code,
+    is_hazy,
     is_late,
     is_late_evening,
+    is_wet,
+    morning_pressure,
     planned_minutes,
 )
 from pipeline.job import Role
@@ -46,6 +50,26 @@ def test_weather_of_the_evening_is_that_from_six_on() -> None:
     found = evening_pressure(pd.Series([1010.0, 1020.0]), pd.Series([17, 18]))
     assert np.isnan(found[0])
     assert found[1] == 1020.0
+
+
+def test_pressure_is_told_by_morning_afternoon_and_evening() -> None:
+    """Every hour belongs to one of them, so that their differences are the day's rise and fall."""
+    hour = pd.Series(range(24))
+    pressure = pd.Series(np.full(24, 1013.0))
+    parts = [part(pressure, hour) for part in (morning_pressure, afternoon_pressure, evening_pressure)]
+    assert [part.notna().to_numpy().nonzero()[0].tolist() for part in parts] == [
+        list(range(12)),
+        list(range(12, 18)),
+        list(range(18, 24)),
+    ]
+
+
+def test_an_hour_is_wet_or_hazy_or_not_known_to_be() -> None:
+    wet = is_wet(pd.Series([0.0, 0.01, np.nan]))
+    hazy = is_hazy(pd.Series([5.0, 4.0, np.nan]))
+    for found in (wet, hazy):
+        assert found.tolist()[:2] == [0.0, 1.0]
+        assert np.isnan(found[2])
 
 
 def test_a_flight_code_is_carrier_and_number() -> None:
@@ -92,6 +116,21 @@ def test_yesterday_s_late_rate_is_that_of_what_became_known_yesterday(history: H
     built = history.build_features(PARTITION)
     found = built.loc[built["origin"] == "JFK", "is_late_mean_by_origin_1d"].unique()
     assert found == pytest.approx([expected], rel=1e-12)
+
+
+def test_today_s_late_rate_of_all_airports_is_one_number_a_night(history: History) -> None:
+    delays = history.read_rows("flights", PARTITION)["arr_delay"].dropna()
+    built = history.build_features(PARTITION)
+    assert built["is_late_mean_by_all_1d"].unique() == pytest.approx([(delays > 15).mean()], rel=1e-12)
+
+
+def test_the_weather_of_the_day_is_that_of_the_airport(history: History) -> None:
+    weather = history.read_rows("weather", PARTITION)
+    here = weather[weather["origin"] == "LGA"]
+    built = history.build_features(PARTITION)
+    of_airport = built[built["origin"] == "LGA"]
+    assert of_airport["is_hazy_mean_by_origin_1d"].unique() == pytest.approx([(here["visib"] < 5).mean()], rel=1e-12)
+    assert of_airport["is_wet_mean_by_origin_1d"].unique() == pytest.approx([(here["precip"] > 0).mean()], rel=1e-12)
 
 
 def test_the_label_is_known_after_the_night(history: History) -> None:

@@ -6,6 +6,7 @@ The tests share that home and run in order, as a user would: demo, up, down, and
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 import redis
+from mlflow.tracking import MlflowClient
 
 from pipeline.local import stop
 from pipeline.local.processes import end_marked, find_marked
@@ -73,6 +75,19 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Any:
     end_marked(home)
 
 
+def read_mlflow_url(output: str) -> str:
+    """The address that was printed."""
+    (url,) = re.findall(r"^MLflow is at (\S+)$", output, re.MULTILINE)
+    return str(url)
+
+
+def find_cards(url: str) -> list[str]:
+    """Pages of the cards that MLflow shows of the versions of the model."""
+    client = MlflowClient(tracking_uri=url, registry_uri=url)
+    runs = [str(version.run_id) for version in client.search_model_versions("name='flight_delays'")]
+    return [file.path for run in runs for file in client.list_artifacts(run, "card") if file.path.endswith(".html")]
+
+
 def assert_nothing_is_left(demo: Demo) -> None:
     assert find_marked(demo.home) == []
     assert not service_addresses_path(demo.home).exists()
@@ -108,6 +123,7 @@ def test_up_does_it_again_faster_and_stays(demo: Demo) -> None:
     assert second["live"]["generation"] != first["live"]["generation"]
     assert [sample["plain"] for sample in second["samples"]] == [sample["plain"] for sample in first["samples"]]
     assert find_marked(demo.home) != []
+    assert find_cards(read_mlflow_url(output)) == ["card/card.html"]
 
 
 def test_what_up_left_running_is_read_without_further_settings(demo: Demo) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
 from pipeline.errors import RefusedError, UnavailableError
 from pipeline.local import stop
+from pipeline.local.demo import find_mlflow
 from pipeline.local.ports import find_free_port
 from pipeline.local.processes import find_marked
-from pipeline.local.services import find_services, start_services
+from pipeline.local.services import LocalServices, find_services, start_services
 from pipeline.settings import Settings, service_addresses_path
 
 
@@ -92,13 +95,51 @@ def test_services_are_not_used_again_once_one_of_them_has_ended(home: Path) -> N
     assert find_services(settings_of(home)) is None
 
 
-def test_nothing_starts_once_stopping_has_begun(home: Path) -> None:
+@pytest.mark.parametrize("start", [LocalServices.start_airflow, LocalServices.start_mlflow])
+def test_nothing_starts_once_stopping_has_begun(home: Path, start: Callable[[LocalServices], None]) -> None:
     services = start_services(settings_of(home))
     services.stop()
 
     with pytest.raises(UnavailableError, match="being stopped"):
-        services.start_airflow()
+        start(services)
     assert find_marked(home) == []
+
+
+def test_mlflow_answers_where_other_commands_find_it_until_it_is_stopped(home: Path) -> None:
+    services = start_services(settings_of(home))
+    services.start_mlflow()
+    services.wait_for_mlflow()
+    services.keep = True
+    services.record()
+
+    found = find_services(settings_of(home))
+
+    assert found is not None
+    assert httpx.get(f"{find_mlflow(found)}health").text == "OK"
+    assert stop(settings_of(home)) > 1
+    assert find_marked(home) == []
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(services.mlflow_url)
+
+
+def test_a_killed_command_does_not_leave_its_database_behind_as_if_somebody_had_named_it(home: Path) -> None:
+    abandoned = start_services(settings_of(home))
+    abandoned.start_mlflow()
+
+    services = start_services(settings_of(home))
+    services.start_mlflow()
+
+    assert services.mlflow_url not in {"", abandoned.mlflow_url}
+
+
+def test_an_mlflow_that_was_named_is_the_one_to_look_at(home: Path) -> None:
+    services = start_services(settings_of(home, NIGHTJAR_MLFLOW_URI="https://ada:s3cret@mlflow.example.org"))
+
+    services.start_mlflow()
+    services.wait_for_mlflow()
+
+    assert [service.name for service in services.processes] == ["redis"]
+    assert find_mlflow(services) == "https://ada:***@mlflow.example.org"
 
 
 def test_a_redis_that_was_named_must_answer(home: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.dummy import DummyRegressor
@@ -24,6 +25,25 @@ def build_guess(seed: int) -> DummyRegressor:
     """Always the mean: worse than any line."""
     del seed
     return DummyRegressor()
+
+
+class Uneven(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
+    """A straight line that says six kilowatt-hours too many of the north."""
+
+    def fit(self, features: pd.DataFrame, target: np.ndarray) -> Uneven:
+        """Learn what the line learns."""
+        self.line_ = build_model(0).fit(features, target)
+        return self
+
+    def predict(self, features: pd.DataFrame) -> np.ndarray:
+        """Better than the mean of all, but for the north."""
+        return np.asarray(self.line_.predict(features) + 6.0 * (features["region"] == "north").to_numpy())
+
+
+def build_uneven(seed: int) -> Uneven:
+    """Better than a guess, and worse in one region."""
+    del seed
+    return Uneven()
 
 
 class Wild(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -58,7 +58,8 @@ BAD = {
 }
 """What is to come of each bad night."""
 
-ROWS_BELONG_IN = ("upstream", "stages", "tiles", "jobs/watched/artifacts")
+CARDS = "jobs/watched/cards"
+ROWS_BELONG_IN = ("upstream", "stages", "tiles", "jobs/watched/artifacts", CARDS)
 """Folders of the lake."""
 
 STOPPED = """
@@ -80,11 +81,13 @@ for stage in (tasks.validate, tasks.build_features, tasks.score, tasks.publish):
 """
 
 COMMANDS = """
+import os
 import sys
 from pipeline.cli.application import run
 
 for command in (
     "status watched",
+    "card watched 1 --json --out {card}",
     "releases watched --json",
     "runs watched --partition 2024-05-10",
     "runs watched --partition 2024-05-14 --json",
@@ -93,7 +96,7 @@ for command in (
     "run watched --partition 2024-05-13",
     "run watched --partition 2024-05-14 --json",
 ):
-    sys.argv = ["nightjar", *command.split()]
+    sys.argv = ["nightjar", *command.format(card=os.devnull).split()]
     print(command, run(), flush=True)
 """
 
@@ -280,6 +283,19 @@ def test_no_file_holds_one_but_those_of_rows(nights: Nights) -> None:
     assert {"airflow/airflow.db", "mlflow.db"} <= names
     for part in ("data_docs/nights", "runs/2024-05-14", "releases", "models"):
         assert any(name.startswith(f"lake/jobs/watched/{part}") for name in names), part
+
+
+def test_a_card_names_segments_in_the_lake_and_nowhere_else(nights: Nights) -> None:
+    """Segments are towns, of which one is a canary; no row's id or number is in a card at all."""
+    folder = nights.home / "lake" / CARDS / "1"
+    found = {str(path.relative_to(folder)): find_canaries(path.read_bytes()) for path in folder.rglob("*.*")}
+    holding = {name for name, marks in found.items() if marks}
+    assert holding == {"card.html", "card.json", "card.md", "plots/segments-1.svg"}
+    assert [marks for marks in found.values() if marks] == [[TEXT]] * len(holding)
+    named = (folder / "card.json").read_text()
+    assert named.count(TEXT) == named.count(f"{TEXT} Speyer") == 1
+    mirrored = {path.name for path in (nights.home / "mlflow-artifacts").rglob("*") if path.is_file()}
+    assert {"card.md", "card.html", "calibration.svg"} <= mirrored
 
 
 def test_no_name_of_a_file_or_key_holds_one(nights: Nights) -> None:

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pytest
@@ -29,9 +30,11 @@ from pipeline.serving import Reader
 from pipeline.stores.data_docs import DataDocs
 from pipeline.stores.deliveries import DeliveredFile, Deliveries
 from pipeline.stores.lake import Lake
+from pipeline.stores.model_cards.rendering import render_card
 from pipeline.stores.predictions import PredictionStore
 from pipeline.tasks.runs import _folder_name
 from tests.meter_readings.job import JOB
+from tests.stores.model_cards.documents import make_document
 from tests.stores.predictions.samples import load_generation, make_table
 
 HOSTILE = [
@@ -66,6 +69,10 @@ HOSTILE = [
 ]
 TEXTS = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=80), st.lists(st.sampled_from(HOSTILE)).map("".join))
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+UNESCAPED = re.compile(r"\\.")
+"""What Markdown takes as it is."""
 
 
 class Structure(HTMLParser):
@@ -249,6 +256,50 @@ def test_no_text_brings_an_element_into_a_page_of_the_data_docs(text: str, tmp_p
     """Great Expectations turns ends of lines into line breaks."""
     for expected, found in zip(render_harmless(), render(tmp_path, text), strict=True):
         assert set(found.tags) - {("br", ())} <= set(expected.tags)
+
+
+@cache
+def make_card(task: str) -> dict[str, Any]:
+    return make_document(task, "HARMLESS")
+
+
+def put_into(value: Any, text: str) -> Any:
+    """The same document with ``text`` in the place of what upstream calls a segment."""
+    if isinstance(value, dict):
+        return {name: put_into(part, text) for name, part in value.items()}
+    if isinstance(value, list):
+        return [put_into(part, text) for part in value]
+    return text if value == "HARMLESS" else value
+
+
+def render_card_of(text: str) -> dict[str, str]:
+    document = put_into(make_card("binary"), text) | {"caveats": [text]}
+    document["verdict"] = document["verdict"] | {"why": text}
+    document["data"] = document["data"] | {"left_out": {"2024-05-01": text}}
+    return {name: content.decode() for name, content in render_card(document).items()}
+
+
+@cache
+def render_harmless_card() -> dict[str, str]:
+    return render_card_of("harmless")
+
+
+@given(text=TEXTS)
+@settings(SHARED, max_examples=15)
+def test_no_text_brings_an_element_into_a_card_or_breaks_its_plots(text: str) -> None:
+    """The text of a card is Markdown, in which HTML would be HTML, and a line or a bar would be another row."""
+    files, harmless = render_card_of(text), render_harmless_card()
+    assert set(Structure(files["card.html"]).tags) <= set(Structure(harmless["card.html"]).tags)
+    for name, content in files.items():
+        if name.endswith(".svg"):
+            ElementTree.fromstring(content)  # noqa: S314 - our own, and broken by nothing that it quotes
+            assert set(Structure(content).tags) <= set(Structure(harmless[name]).tags)
+    lines, expected = (each["card.md"].split("\n") for each in (files, harmless))
+    assert [UNESCAPED.sub("", line).count("|") for line in lines] == [line.count("|") for line in expected]
+    for line in lines:
+        assert not CONTROLS.search(line)
+        assert not re.search(r"<[a-zA-Z/!]", line)
+        assert not re.search(r"(?<!\\)\]\((?!plots/)", UNESCAPED.sub("", line))
 
 
 @given(parts=st.fixed_dictionaries(dict.fromkeys(("problem", "expected", "found", "next_step"), TEXTS)))

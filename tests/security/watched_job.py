@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
-from pipeline.job import Job, Label, Owner, Priors, Role, Source, Training
+from pipeline.job import Job, Label, Owner, Priors, PromotionGate, Role, Source, Training
 
 _PARTS = "tests.security.watched_parts"
 
@@ -40,7 +40,8 @@ JOB = Job(
     feature_set=f"{_PARTS}:FEATURES",
     model=f"{_PARTS}:build_model",
     label=Label(source="purchases", value="spent", closes_after=1),
-    training=Training(window=7, minimum=3, holdout=2),
+    training=Training(window=7, minimum=3, holdout=2, gate=PromotionGate(min_segment=5, max_feature_power=1)),
+    segments=("town",),
     trailing_profiles=7,
     score_range=(-1e15, 1e15),
     decimals=2,

@@ -14,7 +14,10 @@ from airflow.utils.db import initdb
 from tests.dags.scheduler import Scheduler, read_dags
 
 DAG_FOLDER = Path(__file__).parents[2] / "dags"
-TRAINING = ("retraining_watched", ("resolve_partition", "snapshot", "train", "evaluate", "promote"))
+TRAINING = (
+    "retraining_watched",
+    ("resolve_partition", "settle_shadow", "snapshot", "train", "evaluate", "prove", "promote"),
+)
 NIGHT = (
     "nightly_scoring_watched",
     ("resolve_partition", "wait_for_deliveries", "ingest", "validate", "build_features", "score", "publish"),

@@ -25,7 +25,7 @@ PARCELS = Job(
     feature_set="tests.none:FEATURES",
     model="tests.none:build_model",
     label=Label(source="arrivals", value="is_late", closes_after=1),
-    training=Training(window=30, minimum=7, holdout=3),
+    training=Training(window=30, minimum=7, holdout=3, seed=11),
     decimals=4,
 )
 PRICES = PARCELS.model_copy(update={"name": "prices", "task": "regression", "score_range": (-100.0, 100.0)})

@@ -15,9 +15,11 @@ from mlflow.server.constants import ARTIFACT_ROOT_ENV_VAR, BACKEND_STORE_URI_ENV
 from mlflow.tracking import MlflowClient
 from werkzeug.serving import make_server
 
+from pipeline.errors import DamagedError
 from pipeline.stores.experiments import Experiments, hide_password
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
+from pipeline.stores.model_cards import ModelCards
 from tests.stores.model_samples import FEATURES, make_registration, tell_noon
 
 REPOSITORY = Path(__file__).parents[2]
@@ -62,7 +64,7 @@ def client(uri: str) -> MlflowClient:
 
 @pytest.fixture
 def experiments(uri: str, lake: Lake) -> Experiments:
-    return Experiments(uri, "parcels", lake.url)
+    return Experiments(uri, "parcels", lake.url, ModelCards(lake, "parcels").read_mirrored)
 
 
 @pytest.fixture
@@ -241,6 +243,64 @@ def test_versions_that_people_registered_are_left_alone(
     assert read_aliases(client) == {"champion": "1", "challenger": "2"}
 
 
+def read_artifacts(client: MlflowClient, version: str, folder: str = "card") -> dict[str, str]:
+    """What the run of a model version has in a folder."""
+    run = client.get_model_version("parcels", version).run_id
+    assert run is not None
+    root = Path(client.download_artifacts(run, folder)) if client.list_artifacts(run, folder) else Path("nowhere")
+    return {str(path.relative_to(root)): path.read_text() for path in root.rglob("*") if path.is_file()}
+
+
+def put_card(lake: Lake, version: str, text: str) -> None:
+    folder = f"jobs/parcels/cards/{version}"
+    for path in ("card.md", "plots/roc.svg"):
+        lake.replace(f"{folder}/mirrored/{path}", text.encode())
+        lake.replace(f"{folder}/{path}", b"with segments")
+
+
+def test_cards_are_artifacts_of_their_runs_without_what_stays_in_the_lake(
+    experiments: Experiments, ledger: Ledger, lake: Lake, client: MlflowClient
+) -> None:
+    put_card(lake, "1", "first")
+    assert experiments.mirror(ledger.events()) is None
+    assert read_artifacts(client, "1") == {"card.md": "first", "plots/roc.svg": "first"}
+    assert read_artifacts(client, "2") == {}
+
+
+def test_a_card_that_was_missed_or_has_changed_is_mirrored_next_time(
+    experiments: Experiments, ledger: Ledger, lake: Lake, client: MlflowClient
+) -> None:
+    put_card(lake, "1", "first")
+    experiments.mirror(ledger.events())
+    put_card(lake, "1", "second")
+    put_card(lake, "2", "missed")
+    assert experiments.mirror(ledger.events()) is None
+    assert read_artifacts(client, "1")["card.md"] == "second"
+    assert read_artifacts(client, "2")["card.md"] == "missed"
+
+
+def test_a_card_that_cannot_be_mirrored_is_a_warning_and_the_rest_is_mirrored(
+    ledger: Ledger, lake: Lake, uri: str, tmp_path: Path, client: MlflowClient
+) -> None:
+    (tmp_path / "mlflow-artifacts").write_text("not a folder")
+    put_card(lake, "1", "first")
+    made = Experiments(uri, "parcels", lake.url, ModelCards(lake, "parcels").read_mirrored)
+    assert made.mirror(ledger.events()) is not None
+    assert read_aliases(client) == {"champion": "1", "challenger": "2"}
+    (tmp_path / "mlflow-artifacts").unlink()
+    assert made.mirror(ledger.events()) is None
+    assert read_artifacts(client, "1")["card.md"] == "first"
+
+
+def test_a_card_that_is_written_anew_meanwhile_is_a_warning(ledger: Ledger, lake: Lake, uri: str) -> None:
+    def read_card(version: str) -> dict[str, str]:
+        raise DamagedError(f"the card of model {version} is not the one that was written")
+
+    warning = Experiments(uri, "parcels", lake.url, read_card).mirror(ledger.events())
+    assert warning is not None
+    assert "DamagedError: the card of model 1" in warning
+
+
 def test_an_mlflow_that_is_down_is_a_warning_without_the_password(
     ledger: Ledger, lake: Lake, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -249,7 +309,9 @@ def test_an_mlflow_that_is_down_is_a_warning_without_the_password(
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         with caplog.at_level(logging.WARNING):
-            warning = Experiments(f"http://ada:s3cret%21@127.0.0.1:{port}", "parcels", lake.url).mirror(ledger.events())
+            warning = Experiments(
+                f"http://ada:s3cret%21@127.0.0.1:{port}", "parcels", lake.url, ModelCards(lake, "parcels").read_mirrored
+            ).mirror(ledger.events())
     assert warning is not None
     assert f"127.0.0.1:{port}" in warning
     assert "job parcels" in warning
@@ -259,14 +321,16 @@ def test_an_mlflow_that_is_down_is_a_warning_without_the_password(
 
 def test_a_database_that_cannot_be_opened_is_a_warning(ledger: Ledger, lake: Lake, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    warning = Experiments(f"sqlite:///{tmp_path}/file/mlflow.db", "parcels", lake.url).mirror(ledger.events())
+    warning = Experiments(
+        f"sqlite:///{tmp_path}/file/mlflow.db", "parcels", lake.url, ModelCards(lake, "parcels").read_mirrored
+    ).mirror(ledger.events())
     assert warning is not None
 
 
 def test_an_absent_mlflow_is_a_warning(ledger: Ledger, lake: Lake, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mlflow.entities", None)
     monkeypatch.delitem(sys.modules, "pipeline.stores.experiment_mirror", raising=False)
-    warning = Experiments(uri, "parcels", lake.url).mirror(ledger.events())
+    warning = Experiments(uri, "parcels", lake.url, ModelCards(lake, "parcels").read_mirrored).mirror(ledger.events())
     assert warning is not None
     assert "is not installed" in warning
 
@@ -274,7 +338,7 @@ def test_an_absent_mlflow_is_a_warning(ledger: Ledger, lake: Lake, uri: str, mon
 def test_without_an_address_nothing_is_mirrored_and_mlflow_is_not_imported() -> None:
     code = (
         "import sys; from pipeline.stores.experiments import Experiments; "
-        "assert Experiments('', 'parcels', str).mirror([]) is None; sys.exit('mlflow' in sys.modules)"
+        "assert Experiments('', 'parcels', str, dict).mirror([]) is None; sys.exit('mlflow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == 0
 
@@ -286,7 +350,8 @@ def test_mirroring_sends_no_telemetry_and_leaves_nothing_where_it_runs(
         "import sys; from datetime import datetime; from pipeline.stores.experiments import Experiments; "
         "from pipeline.stores.lake import Lake; from pipeline.stores.ledger import Ledger; lake = Lake(sys.argv[1]); "
         "events = Ledger(lake, 'parcels', datetime.now).events(); "
-        "assert Experiments(sys.argv[2], 'parcels', lake.url).mirror(events) is None; "
+        "made = Experiments(sys.argv[2], 'parcels', lake.url, lambda version: {'card.md': 'text'}); "
+        "assert made.mirror(events) is None; "
         "from mlflow.telemetry import utils; utils._IS_IN_CI_ENV_OR_TESTING = False; "
         "assert utils.is_telemetry_disabled()"
     )
@@ -306,7 +371,10 @@ def test_a_server_is_mirrored_to_like_a_database_and_nothing_is_printed(
     server: str, ledger: Ledger, lake: Lake, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A server refuses sources that a database takes, and its client prints the address of every run."""
-    assert Experiments(server, "parcels", lake.url).mirror(ledger.events()) is None
+    assert (
+        Experiments(server, "parcels", lake.url, ModelCards(lake, "parcels").read_mirrored).mirror(ledger.events())
+        is None
+    )
     assert read_aliases(MlflowClient(tracking_uri=server, registry_uri=server)) == {"champion": "1", "challenger": "2"}
     assert capsys.readouterr().out == ""
 

@@ -52,8 +52,54 @@ def test_events_are_numbered_files_that_say_who_when_and_why(lake: Lake, ledger:
         "who": "ada",
         "why": "better",
         "holds_from": "2024-05-06",
+        "until": None,
+        "champion_before": None,
+        "champion_after": "1",
         "registration": None,
     }
+
+
+def refuse(ledger: Ledger, version: str, champion: str | None) -> Event:
+    return ledger.refuse(version, holds_from="2024-05-06", who="night", why="may be worse", champion=champion)
+
+
+def test_what_the_gate_refused_is_no_challenger_any_more_and_may_pass_against_another_champion(ledger: Ledger) -> None:
+    for letter in "ab":
+        register(ledger, letter)
+    promote(ledger, "1", "2024-05-06", None)
+    refused = refuse(ledger, "2", "1")
+    assert (refused.kind, refused.champion_before, refused.champion_after) == ("refused", "1", "1")
+    assert find_challenger(ledger.events()) is None
+    assert refuse(ledger, "2", "1") == refused
+    ledger.demote("1", holds_from="2024-05-06", who="ada", why="wrong")
+    assert refuse(ledger, "2", None).number > refused.number
+    assert promote(ledger, "2", "2024-05-06", None).champion_before is None
+    assert champions(ledger, "2024-05-06") == ["2"]
+
+
+@pytest.mark.parametrize("decided", ["promoted", "demoted", "rejected", "shadowed"])
+def test_a_late_refusal_undoes_nothing_that_was_decided_since(ledger: Ledger, decided: str) -> None:
+    register(ledger, "a")
+    if decided == "rejected":
+        ledger.reject("1", who="ada", why="no")
+    elif decided == "shadowed":
+        ledger.shadow("1", holds_from="2024-05-06", until="2024-05-08", who="ada", why="passed", expected_champion=None)
+    else:
+        promote(ledger, "1", "2024-05-06", None)
+    if decided == "demoted":
+        ledger.demote("1", holds_from="2024-05-06", who="ada", why="wrong")
+    before = ledger.events()
+    assert refuse(ledger, "1", None).kind == decided
+    assert ledger.events() == before
+
+
+def test_events_say_who_was_champion_before_and_after(ledger: Ledger) -> None:
+    for letter in "ab":
+        register(ledger, letter)
+    promote(ledger, "1", "2024-05-06", None)
+    promoted = promote(ledger, "2", "2024-05-08", "1")
+    demoted = ledger.demote("2", holds_from="2024-05-08", who="ada", why="wrong")
+    assert [(event.champion_before, event.champion_after) for event in (promoted, demoted)] == [("1", "2"), ("2", "1")]
 
 
 def test_a_registration_is_read_back_as_it_was_written(ledger: Ledger) -> None:
@@ -175,6 +221,19 @@ def test_a_rejected_model_is_no_challenger_and_is_not_promoted(ledger: Ledger) -
     assert find_challenger(ledger.events()) is None
     with pytest.raises(RefusedError, match="uses a leak"):
         promote(ledger, "1", "2024-05-06", None)
+
+
+def test_a_late_promotion_does_not_undo_that_a_person_chose_the_model_before(ledger: Ledger) -> None:
+    for letter in "ab":
+        register(ledger, letter)
+    promote(ledger, "1", "2024-05-06", None)
+    promote(ledger, "2", "2024-05-13", "1")
+    promote(ledger, "1", "2024-05-13", "2", again=True)
+    with pytest.raises(RefusedError, match="model 2 was champion and was replaced"):
+        promote(ledger, "2", "2024-05-13", "1")
+    assert champions(ledger, "2024-05-13") == ["1"]
+    promote(ledger, "2", "2024-05-13", "1", again=True)
+    assert champions(ledger, "2024-05-13") == ["2"]
 
 
 def test_the_champion_is_not_rejected(ledger: Ledger) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import tasks
-from pipeline.job import Job
+from pipeline.job import Job, PromotionGate
 from pipeline.keyspace import Basis, Header
 from pipeline.serving import Reader
 from pipeline.stores.deliveries import Deliveries, Delivery
@@ -66,8 +66,11 @@ def run_night(
     **options: bool,
 ) -> dict[str, Summary]:
     """Every stage of a night; summaries by stage.  The options are those of ``publish``."""
-    scored = run_until_scored(workspace, job, partition, run, basis=basis, force=force)
-    return scored | {"publish": tasks.publish(workspace, job, partition, run, scored["score"], **options)}
+    done = run_until_scored(workspace, job, partition, run, basis=basis, force=force)
+    done["publish"] = tasks.publish(workspace, job, partition, run, done["score"], **options)
+    if job.training.shadow_nights > 0:
+        done["score_shadows"] = tasks.score_shadows(workspace, job, partition, run, done["score"], force=force)
+    return done
 
 
 def run_until_scored(
@@ -120,3 +123,9 @@ def live_header(workspace: Workspace, job: Job) -> Header:
     live = workspace.predictions.live(job.name)
     assert live is not None
     return live.header
+
+
+def let_pass(job: Job, **training: Any) -> Job:
+    """The job, with a promotion gate that lets worse challengers pass, and other changes to its training."""
+    changes = {"gate": PromotionGate(margin=1000.0), **training}
+    return job.model_copy(update={"training": job.training.model_copy(update=changes)})

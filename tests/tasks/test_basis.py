@@ -15,7 +15,7 @@ from pipeline.tasks import Workspace
 from pipeline.tasks.manifests import read_manifest
 from tests.meter_readings.upstream import FIRST_ID
 from tests.tasks.conftest import Served
-from tests.tasks.nights import LIVE, NEXT, land_again, live_header, open_reader, run_night, train_model
+from tests.tasks.nights import LIVE, NEXT, land_again, let_pass, live_header, open_reader, run_night, train_model
 from tests.tasks.test_differing import warm_up
 
 
@@ -26,7 +26,7 @@ def corrected(served: Served) -> Served:
     land_again(workspace, "readings", LIVE, warm_up)
     land_again(workspace, "readings", "2024-03-01", warm_up)
     land_again(workspace, "tariffs", "2024-02-26", lambda table: table.slice(1))
-    lenient = job.model_copy(update={"training": job.training.model_copy(update={"margin": 1000.0, "window": 5})})
+    lenient = let_pass(job, window=5)
     assert train_model(workspace, lenient, "2024-03-02", "later")["promote"]["champion"] == "2"
     return served
 

@@ -14,7 +14,7 @@ from pipeline.tasks import Workspace
 from tests.meter_readings.upstream import METERS
 from tests.tasks.conftest import Served
 from tests.tasks.gates import lose_meters, with_gate
-from tests.tasks.nights import LIVE, NEXT, land_again, read_scores, run_night, train_model
+from tests.tasks.nights import LIVE, NEXT, land_again, let_pass, read_scores, run_night, train_model
 
 
 def warm_up(table: pa.Table) -> pa.Table:
@@ -50,9 +50,7 @@ def test_a_change_of_data_alone_is_the_datas(compared: Served) -> None:
 
 
 def test_changes_of_model_and_data_add_up_as_a_whole_and_by_segment(compared: Served) -> None:
-    job = compared.job.model_copy(
-        update={"training": compared.job.training.model_copy(update={"margin": 1000.0, "window": 5})}
-    )
+    job = let_pass(compared.job, window=5)
     assert train_model(compared.workspace, job, "2024-03-02", "later")["promote"]["champion"] == "2"
     land_again(compared.workspace, "readings", LIVE, warm_up)
     difference = diff(compared, run_night(compared.workspace, compared.job, LIVE, "second"))
@@ -69,7 +67,7 @@ def test_changes_of_model_and_data_add_up_as_a_whole_and_by_segment(compared: Se
 
 def test_other_definitions_of_the_features_are_told_apart_one_after_the_other(compared: Served) -> None:
     other = compared.job.model_copy(update={"feature_set": "tests.meter_readings.doubled_features:FEATURES"})
-    lenient = other.model_copy(update={"training": other.training.model_copy(update={"margin": 1000.0})})
+    lenient = let_pass(other)
     assert train_model(compared.workspace, lenient, "2024-03-02", "later")["promote"]["champion"] == "2"
     second = run_night(compared.workspace, other, LIVE, "second")
     first = compared.first["publish"]["generation"]

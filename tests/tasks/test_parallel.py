@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.errors import DeclarationError
 from pipeline.settings import Settings
-from pipeline.tasks.parallel import WORTH_A_PROCESS, count_processes, run_parallel
+from pipeline.tasks.parallel import WORTH_A_PROCESS, count_processes, iterate_parallel, run_parallel, take_apart
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,3 +95,17 @@ def test_another_backend_is_refused(settings: Settings, parallel: str) -> None:
     with pytest.raises(DeclarationError, match="NIGHTJAR_PARALLEL") as caught:
         count_processes(with_backend(settings, parallel))
     assert caught.value.found == parallel
+
+
+def test_items_are_handed_out_one_by_one_and_come_back_as_they_are_done(settings: Settings) -> None:
+    results = list(iterate_parallel(with_backend(settings, "processes:2"), tell_process, range(9)))
+    assert sorted(item for item, _ in results) == list(range(9))
+    assert os.getpid() not in {process for _, process in results}
+    assert list(iterate_parallel(settings, tell_process, range(3))) == [(item, os.getpid()) for item in range(3)]
+    assert list(iterate_parallel(with_backend(settings, "processes:2"), tell_process, [])) == []
+
+
+def test_no_two_neighbours_are_worked_on_at_once(settings: Settings) -> None:
+    assert take_apart(with_backend(settings, "processes:2"), [1, 2, 3, 4, 5]) == [1, 3, 2, 4, 5]
+    assert take_apart(settings, [1, 2, 3]) == [1, 2, 3]
+    assert take_apart(settings, []) == []

@@ -55,7 +55,7 @@ def test_features_of_a_past_partition_are_rebuilt_for_training_bit_for_bit(
     nightly, training = open_copy(landed_home), open_copy(landed_home)
     built = build_night(nightly, job, LIVE)
     quick = job.model_copy(update={"training": Training(window=1, minimum=1, holdout=1)})
-    snapshot = take_snapshot(training, quick, "2024-03-05")
+    snapshot = take_snapshot(training, quick, "2024-03-06")
     (entry,) = snapshot.inputs["train"]
     assert entry["partition"] == LIVE
     rebuilt = training.outputs(quick).load("build_features", entry["features"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from pipeline import tasks
 from pipeline.job import Retention
 from pipeline.stores.deliveries import Delivery
 from pipeline.tasks import Workspace
+from pipeline.tasks.replaying.policies import Policy
 from pipeline.tasks.retention import Kind, Removal
 from pipeline.tasks.snapshots import load_dataset
 from tests.clock import Clock
@@ -82,11 +83,34 @@ def test_what_is_kept_is_whole(aged: tuple[Served, list[dict[str, Summary]]]) ->
     snapshots = workspace.lake.list(f"stages/{job.name}/snapshot")
     (snapshot,) = (workspace.outputs(job).load("snapshot", address) for address in snapshots)
     assert snapshot.digest == registered.dataset_version
-    assert len(load_dataset(workspace, job, snapshot, "train")[0])
+    assert len(load_dataset(workspace, job, snapshot, "train").features)
     for night in nights[2:]:
         assert read_scores(workspace, job, night["score"])
     again = run_night(tasks.open_workspace(workspace.settings, workspace.clock), job, NEXT, "after")
     assert again["score"]["output"] == nights[3]["score"]["output"]
+
+
+def test_old_replays_go_with_the_files_of_their_models_and_can_be_done_again(served: Served, clock: Clock) -> None:
+    workspace, job = served.workspace, served.job
+    champion = workspace.ledger(job).require_champion(LIVE)
+    smaller = Policy("smaller", "of another window than production's", window=4)
+    first, then = date.fromisoformat(LIVE), clock.now
+    listed = tasks.list_models(workspace, job)
+    replayed = tasks.replay(workspace, job, first, first, [smaller])
+    assert tasks.list_models(workspace, job) == listed
+    clock.now = datetime.now(UTC) + timedelta(hours=1)
+    assert not {Kind.REPLAY, Kind.MODEL_FILE} & set(count(tasks.plan_retention(workspace, job)))
+    clock.now += timedelta(days=400)
+    removed = count(tasks.apply_retention(workspace, job))
+    assert removed[Kind.REPLAY] > 0
+    assert removed[Kind.MODEL_FILE] > 0
+    assert tasks.plan_retention(workspace, job) == []
+    assert workspace.models(job).load(champion).metadata.golden is not None
+    assert [verdict["promote"] for verdict in listed["versions"][0]["gate"]] == [True]
+    assert tasks.list_models(workspace, job) == listed
+    clock.now = then
+    again = tasks.replay(tasks.open_workspace(workspace.settings, clock), job, first, first, [smaller])
+    assert again["policies"]["smaller"]["weeks"] == replayed["policies"]["smaller"]["weeks"]
 
 
 def test_what_is_young_stays_whether_reached_or_not(served: Served, clock: Clock) -> None:

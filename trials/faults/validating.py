@@ -123,8 +123,8 @@ class Validator:
                 shutil.rmtree(Path(self._workspace.settings.lake) / delivery.folder)
 
 
-def open_trial_workspace(home: Path) -> Workspace:
-    """A workspace whose lake is in ``home``; no Redis and no MLflow is needed to validate."""
+def open_trial_workspace(home: Path, parallel: str = "inline") -> Workspace:
+    """A workspace whose lake is in ``home``; no Redis and no MLflow is needed to validate or to train."""
     settings = Settings(
         home=home,
         lake=str(home / "lake"),
@@ -132,7 +132,7 @@ def open_trial_workspace(home: Path) -> Workspace:
         embedded_redis=False,
         jobs=("pipeline.jobs.flight_delays.job",),
         mlflow_uri=SecretStr(""),
-        parallel="inline",
+        parallel=parallel,
         alert_webhook=SecretStr(""),
     )
     return open_workspace(settings)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from features.flight_delays import FEATURES
 from pipeline.jobs.flight_delays.job import JOB
-from pipeline.jobs.flight_delays.model import build_model
+from pipeline.jobs.flight_delays.model import BENT, NUMBERS, build_model
 
 ROWS = 3_000
 
@@ -58,6 +58,20 @@ def test_training_again_with_the_same_seed_gives_the_same_bytes(features: pd.Dat
 def test_it_learns_from_numbers_and_categories(features: pd.DataFrame, labels: pd.Series) -> None:
     scores = build_model(0).fit(features, labels).predict_proba(features)[:, 1]
     assert scores[labels == 1].mean() > scores[labels == 0].mean() + 0.4
+
+
+def test_the_linear_model_counts_twice(features: pd.DataFrame, labels: pd.Series) -> None:
+    model = build_model(0).fit(features, labels)
+    linear, trees = (member.predict_proba(features) for member in model.estimators_)
+    assert model.predict_proba(features) == pytest.approx((2 * linear + trees) / 3)
+
+
+def test_the_linear_model_gets_the_pressure_of_the_whole_day_and_no_other_weather_of_the_evening() -> None:
+    straight = {name for name in NUMBERS if name not in BENT}
+    assert {name for name in straight if "pressure" in name} == {
+        f"{part}_pressure_mean_by_origin_1d" for part in ("morning", "afternoon", "evening")
+    }
+    assert not any(name.startswith("evening_") and "pressure" not in name for name in straight)
 
 
 def test_a_category_it_never_saw_counts_as_missing(features: pd.DataFrame, labels: pd.Series) -> None:
