@@ -170,7 +170,7 @@ class AskForPromotion(AskForApproval):
         """Whatever the gate refused."""
         if self.summary["promote"]:
             return None
-        return f"model {self.summary['model_version']} stays challenger, since {self.summary['why']}"
+        return f"model {self.summary['model_version']} is not up for promotion: {self.summary['why']}"
 
     def describe_evidence(self) -> str:
         """What the promotion gate found."""

@@ -6,6 +6,8 @@ import logging
 from datetime import date, timedelta
 
 from pipeline.job import Job
+from pipeline.stores.ledger import Ledger
+from pipeline.stores.ledger_events import Event
 from pipeline.tasks.runs import Summary, summarise_stage
 from pipeline.tasks.workspace import Workspace
 
@@ -39,34 +41,24 @@ def promote(
             why = f"it waits for a person: nightjar promote {job.name} {version} --why TEXT; {why}"
         elif approved is not None:
             who, why = approved["who"], f"{approved['why']}; {why}"
-        passed = proved["promote"] and not waits
-        is_shadowed = passed and job.training.shadow_nights > 0 and proved["interval"] is not None
-        is_promoted = passed and not is_shadowed
-        if is_shadowed:
-            until = _add_days(holds_from, job.training.shadow_nights - 1)
-            expected = proved["champion"]
-            begun = ledger.shadow(
-                version, holds_from=holds_from, until=until, who=who, why=why, expected_champion=expected
-            )
-            why = f"it scores along until {begun.until} before it is settled; {why}"
-        if not proved["promote"] and proved["champion"] != version:
-            ledger.refuse(version, holds_from=holds_from, who=who, why=why, champion=proved["champion"])
-        if is_promoted:
-            ledger.promote(version, holds_from=holds_from, who=who, why=why, expected_champion=proved["champion"])
+        event = None if waits else _write_down(ledger, job, proved, holds_from, who, why)
+        kind = None if event is None or not proved["promote"] else event.kind
+        if event is not None and kind == "shadowed":
+            why = f"it scores along until {event.until} before it is settled; {why}"
         champion = ledger.champion(holds_from)
         _LOG.info(
             "model %s of %s was %spromoted (%s); champion from %s on is %s",
             version,
             job.name,
-            "" if is_promoted else "not ",
+            "" if kind == "promoted" else "not ",
             why,
             holds_from,
             "no model" if champion is None else f"model {champion.version}",
         )
         return {
             "model_version": version,
-            "promoted": is_promoted,
-            "shadowed": is_shadowed,
+            "promoted": kind == "promoted",
+            "shadowed": kind == "shadowed",
             "why": why,
             "champion": None if champion is None else champion.version,
             "holds_from": holds_from,
@@ -74,6 +66,19 @@ def promote(
         }
 
     return summarise_stage(job, partition, run, "promote", work)
+
+
+def _write_down(ledger: Ledger, job: Job, proved: Summary, holds_from: str, who: str, why: str) -> Event | None:
+    """What follows from the gate's verdict, as the ledger's event; None for a model that is champion already."""
+    version, champion = proved["model_version"], proved["champion"]
+    if not proved["promote"]:
+        if champion == version:
+            return None
+        return ledger.refuse(version, holds_from=holds_from, who=who, why=why, champion=champion)
+    if job.training.shadow_nights > 0 and proved["interval"] is not None:
+        until = _add_days(holds_from, job.training.shadow_nights - 1)
+        return ledger.shadow(version, holds_from=holds_from, until=until, who=who, why=why, expected_champion=champion)
+    return ledger.promote(version, holds_from=holds_from, who=who, why=why, expected_champion=champion)
 
 
 def find_cool_down(workspace: Workspace, job: Job, partition: str, run: str) -> str | None:

@@ -155,7 +155,7 @@ def test_what_the_gate_refused_asks_nobody_and_is_refused_in_the_ledger(
     states = {instance.task_id: str(instance.state) for instance in training.get_task_instances()}
     assert (states["ask_for_approval"], states["promote"]) == ("skipped", "success")
     assert training.state == "success"
-    assert "nobody is asked: model 2 stays challenger, since may be worse than the margin" in caplog.text
+    assert "nobody is asked: model 2 is not up for promotion: may be worse than the margin" in caplog.text
     assert [(event.kind, event.model_version) for event in ledger.events()] == [
         ("registered", "1"),
         ("promoted", "1"),
