@@ -40,6 +40,11 @@ class Live:
     token: int
     header: Header
 
+    def is_before(self, seen: Live) -> bool:
+        """Whether a store that has had ``seen`` went back in time; ``rows`` of a header differ after an erasure."""
+        is_other = self.header.generation != seen.header.generation
+        return self.token < seen.token or (self.token == seen.token and is_other)
+
 
 class Lookups:
     """The look-ups of one job, and what must be remembered between them.
@@ -210,7 +215,7 @@ class Lookups:
         if token is None or not token.isascii() or not token.isdigit():
             raise self._unhealthy("what is live has no token", "a fencing token", again, repr(token))
         live = Live(int(token), self._check_header(text, generation))
-        if seen is not None and live != seen and live.token <= seen.token:
+        if seen is not None and live.is_before(seen):
             expected = f"token {seen.token} with {seen.header.generation}, or a higher one"
             raise self._unhealthy("the store went back in time", expected, again, f"{token} with {generation}")
         with self._lock:

@@ -223,6 +223,16 @@ def test_a_rollback_is_no_step_back_in_time(store: PredictionStore, reader: AnyR
     assert reader.get("parcel 0").value == 0
 
 
+def test_an_erasure_is_no_step_back_in_time(store: PredictionStore, reader: AnyReader) -> None:
+    """It changes the header of what is live, and not its token."""
+    publish(store, make_predictions(100))
+    assert reader.get("parcel 1").found
+    store.erase_entity(JOB, "parcel 1")
+    assert not reader.get("parcel 1").found
+    assert reader.get("parcel 2").found
+    assert reader.status().header.rows == 99
+
+
 def test_a_reply_that_was_overtaken_by_another_threads_is_no_step_back_in_time(
     store: PredictionStore, client: redis.Redis, clock: Clock
 ) -> None:
