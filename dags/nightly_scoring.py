@@ -18,12 +18,19 @@ nights both are skipped.
 theirs, beside `publish`. Nothing waits for it, and nothing that goes wrong in it fails the run: it is skipped, and the
 run record says why.
 
+**Watching.** After the release, `watch` writes down what the night was like, beside what is usual for the job: inputs,
+outputs, and how the run went. A signal that is beyond its limit on several of the newest nights raises an alarm, of
+which the owner is told once, and so is its end; `nightjar alarms` lists them. `ask_for_training` starts the retraining
+DAG when an alarm of drift or accuracy was raised just now. Neither can fail the run or take a release back: what goes
+wrong in them fails the task alone, and calls the owner.
+
 **When.** At midnight UTC, for the day that has just ended; readers see the new predictions once `publish` is done. If
 upstream has ended, so has the schedule: unpausing runs nothing, backfills and runs by hand still work.
 
-**Who is called.** The job's owner, who is the owner of the tasks: a line in the failed task's log, and the webhook of
-`NIGHTJAR_ALERT_WEBHOOK` where one is set. What a retry cannot heal (bad input, a missing delivery, a refused release)
-fails at once; a service that does not answer is tried again three times, with growing pauses.
+**Who is called.** The job's owner, who is the owner of the tasks, and the escalation: a line in the failed task's log,
+and webhook and mail where `NIGHTJAR_ALERT_WEBHOOK` and `NIGHTJAR_SMTP_URL` are set, once for the same failure. What a
+retry cannot heal (bad input, a missing delivery, a refused release) fails at once; a service that does not answer is
+tried again three times, with growing pauses.
 
 **Run one day by hand.** *Trigger*, *Single Run*: give `partition`, such as `2013-04-01`, and clear the
 logical date, since Airflow makes no tasks for a run whose date is beyond the DAG's start and end. With REST:
@@ -53,8 +60,10 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
+from nightjar_dags.alerts import TellAlarms
 from nightjar_dags.defaults import EVERY_NIGHT, dag_arguments, longest_wait
 from nightjar_dags.stages import (
+    ask_for_training,
     build_features,
     ingest,
     publish,
@@ -64,7 +73,9 @@ from nightjar_dags.stages import (
     score_shadows,
     validate,
     wait_for_deliveries,
+    watch,
 )
+from nightjar_dags.triggers import retrain_asset
 from pipeline.job import Job
 from pipeline.jobs import load_jobs
 from pipeline.settings import Settings
@@ -109,13 +120,17 @@ def build_nightly_scoring(job: Job) -> None:
         built = build_features(job.name, validated)
         scored = score(job.name, built)
         published = publish(job.name, scored)
+        approved = None
         if job.release_gate is not None and job.release_gate.on_breach == "ask":
             from nightjar_dags.approval import AskForRelease
 
             asked = AskForRelease(task_id="ask_for_approval", job=job, gate=job.release_gate, summary=published)
-            release_approved(job.name, published, asked.output)
+            approved = release_approved(job.name, published, asked.output)
+        # As teardowns they may even be killed without failing the run.
+        telling = watch.override(on_success_callback=[TellAlarms(job)])
+        seen = telling(job.name, published, approved).as_teardown()
+        ask_for_training.override(outlets=[retrain_asset(job.name)])(job.name, seen).as_teardown()
         if job.training.shadow_nights > 0:
-            # As a teardown it may even be killed without failing the run.
             score_shadows(job.name, scored).as_teardown()
 
     nightly_scoring()

@@ -21,6 +21,10 @@ CONTRACT = 1
 ENTRIES_PER_BUCKET = 64
 MAX_ENTITY_ID_BYTES = 64
 MAX_PREDICTION_BYTES = 64
+MAX_REASONS = 1000
+"""Entities of a generation that have reasons, at most."""
+MAX_REASONS_BYTES = 512
+MAX_REASON_BUCKETS = MAX_REASONS // ENTRIES_PER_BUCKET
 MAX_TOKEN = 2**53 - 1
 ERASED = ""
 """Field of a bucket whose last entity was erased, so that the bucket is there still; no entity id is empty."""
@@ -114,6 +118,11 @@ def prior_key(job: str, generation: str) -> str:
     return f"nightjar:{job}:{generation}:prior"
 
 
+def reasons_key(job: str, generation: str, bucket: int) -> str:
+    """Hash: entity id to the reasons of its prediction, where it has some."""
+    return f"nightjar:{job}:{generation}:reasons:{bucket}"
+
+
 def generation_name(token: int, suffix: str) -> str:
     """Such as ``42-9f3a``; the suffix is four random hexadecimal digits."""
     return f"{token}-{suffix}"
@@ -204,6 +213,7 @@ class Header:
         priors: entries of the generation's hash of priors; 0 if it has none.
         prior_segment: column whose values are the segments of the priors; None if there is but the global one.
         caveats: what readers are to be told, such as that somebody accepted a bad delivery.
+        reason_buckets: hashes that the reasons are spread over; 0 if the generation has none.
     """
 
     job: str
@@ -224,6 +234,7 @@ class Header:
     priors: int = 0
     prior_segment: str | None = None
     caveats: tuple[str, ...] = ()
+    reason_buckets: int = 0
 
     @property
     def token(self) -> int:

@@ -31,9 +31,20 @@ class Settings(BaseModel):
     jobs: tuple[str, ...] = Field(description="dotted paths of modules that declare jobs outside pipeline.jobs")
     mlflow_uri: SecretStr = Field(description="MLflow tracking server or store; empty for none")
     parallel: str = Field(description="joblib backend for shards: 'processes', 'processes:N' or 'inline'")
-    alert_webhook: SecretStr = Field(description="URL that failures are posted to, beside the log; empty for none")
+    alert_webhook: SecretStr = Field(description="URL that alerts are posted to, beside the log; empty for none")
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""), description="mail server, smtp(s)://user:password@host:port, for alerts; empty for none"
+    )
+    alert_from: str = Field(default="", description="address that mails come from")
+    runbooks: str = Field(default="docs/operations.md", description="page of runbooks that alerts link to")
+    moved_clock: str = Field(
+        default="", description="what the clock shows: a moment (RFC 3339), or an offset (ISO 8601); empty for the time"
+    )
     signing_keys: tuple[SecretStr, ...] = Field(
         default=(), description="keys of models: the first signs, a model signed by any is accepted; empty for none"
+    )
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="what Prometheus must show to read metrics; empty for no endpoint"
     )
 
     @classmethod
@@ -57,7 +68,12 @@ class Settings(BaseModel):
             mlflow_uri=SecretStr(environment.get("NIGHTJAR_MLFLOW_URI", "")),
             parallel=environment.get("NIGHTJAR_PARALLEL") or "processes",
             alert_webhook=SecretStr(environment.get("NIGHTJAR_ALERT_WEBHOOK", "")),
+            smtp_url=SecretStr(environment.get("NIGHTJAR_SMTP_URL", "")),
+            alert_from=environment.get("NIGHTJAR_ALERT_FROM", ""),
+            runbooks=environment.get("NIGHTJAR_RUNBOOKS") or "docs/operations.md",
+            moved_clock=environment.get("NIGHTJAR_CLOCK", ""),
             signing_keys=tuple(map(SecretStr, _split(environment.get("NIGHTJAR_SIGNING_KEY", "")))),
+            metrics_token=SecretStr(environment.get("NIGHTJAR_METRICS_TOKEN", "")),
         )
 
     @property
@@ -82,7 +98,12 @@ class Settings(BaseModel):
             "NIGHTJAR_MLFLOW_URI": self.mlflow_uri.get_secret_value(),
             "NIGHTJAR_PARALLEL": self.parallel,
             "NIGHTJAR_ALERT_WEBHOOK": self.alert_webhook.get_secret_value(),
+            "NIGHTJAR_SMTP_URL": self.smtp_url.get_secret_value(),
+            "NIGHTJAR_ALERT_FROM": self.alert_from,
+            "NIGHTJAR_RUNBOOKS": self.runbooks,
+            "NIGHTJAR_CLOCK": self.moved_clock,
             "NIGHTJAR_SIGNING_KEY": " ".join(key.get_secret_value() for key in self.signing_keys),
+            "NIGHTJAR_METRICS_TOKEN": self.metrics_token.get_secret_value(),
         }
 
 

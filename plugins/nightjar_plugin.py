@@ -1,4 +1,8 @@
-"""The Airflow plugin of Nightjar: the timetable of its DAGs, which reads the bounds of a backfill as days.
+"""The Airflow plugin of Nightjar: the page of its jobs, and the timetable of its DAGs.
+
+The page is in :mod:`nightjar_page`, which imports next to nothing before somebody looks at it.
+
+The timetable reads the bounds of a backfill as days.
 
 Airflow's own timetables compare the bounds with their ticks as moments.  The backfill form of the UI sends the
 beginning of the first and the end of the last day by the clock of the time zone that the UI is set to, which is that of
@@ -13,12 +17,16 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.interval import CronDataIntervalTimetable
 from pendulum import instance
+
+import nightjar_page
 
 DAY = timedelta(days=1)
 SUMMER_TIME = timedelta(hours=1)
@@ -67,11 +75,27 @@ class BackfillByDayTimetable(CronDataIntervalTimetable):
         )
 
 
+def _describe_view(destination: str, path: str) -> dict[str, Any]:
+    """A place in Airflow's UI where the page is shown, in a frame; Airflow may have a path of its own before it."""
+    page = urlsplit(conf.get("api", "base_url", fallback="/")).path.rstrip("/") + nightjar_page.PREFIX
+    return {
+        "name": "Nightjar",
+        "destination": destination,
+        "href": f"{page}/{path}",
+        "url_route": "nightjar" if destination == "nav" else "night",
+        "icon": f"{page}/static/nightjar.svg",
+        "icon_dark_mode": f"{page}/static/nightjar.svg",
+        **({"nav_top_level": True} if destination == "nav" else {}),
+    }
+
+
 class NightjarPlugin(AirflowPlugin):
     """What Airflow takes from this folder."""
 
     name = "nightjar"
     timetables = [BackfillByDayTimetable]  # noqa: RUF012 - Airflow's own attribute
+    fastapi_apps = [{"app": nightjar_page.answer, "url_prefix": nightjar_page.PREFIX, "name": "Nightjar"}]  # noqa: RUF012
+    external_views = [_describe_view("nav", ""), _describe_view("dag_run", "runs/{DAG_ID}/{RUN_ID}")]  # noqa: RUF012
 
 
 def asked_days(earliest: datetime, latest: datetime, zone: tzinfo) -> tuple[date, date]:

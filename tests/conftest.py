@@ -13,7 +13,10 @@ from pydantic import SecretStr
 
 from pipeline.settings import Settings
 from tests.clock import Clock
+from tests.mail_server import MailServer, run_mail_server
+from tests.stores.predictions.certificates import make_certificates
 from tests.stores.predictions.server import RedisServer
+from tests.webhook import Webhook, run_webhook
 
 if TYPE_CHECKING:
     from pipeline.tasks import Workspace
@@ -53,6 +56,27 @@ def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A real web server that alerts are posted to."""
+    with run_webhook() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Of an authority that nobody trusts but who is told to."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def mail_server(certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Iterator[MailServer]:
+    """A real mail server that asks for STARTTLS and a login, and whose certificate is trusted."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificates["ca"]))
+    with run_mail_server(certificates) as server:
+        yield server
 
 
 @pytest.fixture

@@ -34,13 +34,15 @@ HEADER = Header(
 
 def test_control_keys_share_a_slot_and_data_keys_spread() -> None:
     names = [name for name in vars(keyspace) if name.endswith("_key") and not name.startswith("_")]
-    control = [getattr(keyspace, name)("parcels") for name in names if name not in ("bucket_key", "prior_key")]
+    data = ("bucket_key", "prior_key", "reasons_key")
+    control = [getattr(keyspace, name)("parcels") for name in names if name not in data]
     assert len(control) == 11
     assert all(key.startswith("nightjar:{parcels}:") for key in control)
     assert len(set(control)) == len(control)
     assert keyspace.live_key("parcels") == "nightjar:{parcels}:live"
     assert keyspace.bucket_key("parcels", "42-9f3a", 7) == "nightjar:parcels:42-9f3a:7"
     assert keyspace.prior_key("parcels", "42-9f3a") == "nightjar:parcels:42-9f3a:prior"
+    assert keyspace.reasons_key("parcels", "42-9f3a", 3) == "nightjar:parcels:42-9f3a:reasons:3"
 
 
 def test_buckets_follow_the_crc32_of_zlib() -> None:
@@ -136,6 +138,7 @@ def test_a_header_is_json_with_exactly_these_fields() -> None:
         "priors": 0,
         "prior_segment": None,
         "caveats": [],
+        "reason_buckets": 0,
     }
 
 

@@ -20,7 +20,12 @@ EVERYTHING = {
     "NIGHTJAR_MLFLOW_URI": "https://me:hush@mlflow",
     "NIGHTJAR_PARALLEL": "processes:4",
     "NIGHTJAR_ALERT_WEBHOOK": "https://example.org/hush",
+    "NIGHTJAR_SMTP_URL": "smtps://me:hush@mail:465",
+    "NIGHTJAR_ALERT_FROM": "nightjar@example.org",
+    "NIGHTJAR_RUNBOOKS": "https://example.org/operations",
+    "NIGHTJAR_CLOCK": "2013-04-03T12:00:00Z",
     "NIGHTJAR_SIGNING_KEY": "hush-new hush-old",
+    "NIGHTJAR_METRICS_TOKEN": "hush-metrics",
 }
 
 

@@ -1,4 +1,4 @@
-"""Tell a job's owner what went wrong: a line in the log, and a POST to the webhook if there is one.
+"""Airflow's notifiers: tell a job's owner what went wrong, and of alarms that the night raised or resolved.
 
 An alert carries what Nightjar's own errors say.  Of any other exception it carries the type alone, since its message
 may quote rows.
@@ -6,88 +6,148 @@ may quote rows.
 
 from __future__ import annotations
 
-import logging
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import NightjarError, RefusedError, escape_controls
-from pipeline.job import Owner
+from airflow.sdk import BaseNotifier
+
+from pipeline.alerts import FAILED_NIGHT, Alert, link_runbook
+from pipeline.digests import digest_json
+from pipeline.errors import NightjarError, RefusedError
+from pipeline.job import Job
 from pipeline.settings import Settings
-from pipeline.stores.alerts import post_alert
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from pipeline.tasks import Workspace
 
+PARTS = ("expected", "found")
 
-@dataclass(frozen=True)
-class AlertOwner:
-    """Failure callback of every task of ``job``; called by Airflow once no retry is left."""
-
-    job: str
-    owner: Owner
-
-    def __call__(self, context: Mapping[str, Any]) -> None:
-        """Log the alert, then post it."""
-        alert = describe_failure(self.job, self.owner, context)
-        log.error("%s", alert["text"])
-        post_alert(Settings.from_environment().alert_webhook, alert)
+AFTER_RELEASE = frozenset({"watch", "ask_for_training"})
+"""Tasks of a night that are none of its predictions: readers have them, so nobody is woken and nothing recovers."""
 
 
-@dataclass(frozen=True)
-class AlertOfEmptyRun:
-    """Success callback of every DAG of ``job``: a run that had no task to run did not do what it was asked for.
+class NightjarNotifier(BaseNotifier, ABC):
+    """Tells people of ``job`` by the channels that the settings name: log, webhook, mail.
+
+    Airflow calls task callbacks where the task ran, and those of a DAG in the DAG processor.  Both are synchronous.
+    """
+
+    def __init__(self, job: Job) -> None:
+        super().__init__()
+        self.job = job
+
+    def notify(self, context: Mapping[str, Any]) -> None:
+        """Tell what the context calls for."""
+        from pipeline import tasks
+
+        self.tell(tasks.open_workspace(Settings.from_environment()), context)
+
+    @abstractmethod
+    def tell(self, workspace: Workspace, context: Mapping[str, Any]) -> None:
+        """What a kind of notifier has to tell."""
+
+
+class AlertOwner(NightjarNotifier):
+    """Failure callback of every task; called by Airflow once no retry is left."""
+
+    def tell(self, workspace: Workspace, context: Mapping[str, Any]) -> None:
+        """The task, its night, and what its error says."""
+        from pipeline import tasks
+
+        failure = describe_failure(self.job, context, workspace.clock(), workspace.settings.runbooks)
+        tasks.tell_failure(workspace, self.job, failure)
+
+
+class AlertOfEmptyRun(NightjarNotifier):
+    """Success callback of every DAG: a run that had no task to run did not do what it was asked for.
 
     Airflow makes no tasks for a run triggered by hand whose logical date lies outside the DAG's start and end, and
     counts it as a success.
     """
 
-    job: str
-    owner: Owner
+    def tell(self, workspace: Workspace, context: Mapping[str, Any]) -> None:
+        """The run, if no task of it has run."""
+        from pipeline import tasks
 
-    def __call__(self, context: Mapping[str, Any]) -> None:
-        """Log and post an alert if no task of the run has run."""
-        if context.get("ti") is not None:
-            return
-        error = RefusedError(
-            "the run counts as a success, but it had no task to run",
-            job=self.job,
-            expected="a run without a logical date, or with one between the DAG's start and end",
-            found=f"run {context['run_id']}",
-            next_step="trigger the DAG again with the param partition, and clear the form's logical date",
-        )
-        text = f"Nightjar: {error.problem} (job={self.job}, run={context['run_id']}, owner={self.owner.name} "
-        text += f"<{self.owner.email}>, next_step={error.next_step!r})"
-        log.error("%s", text)
-        alert = {"text": text, "job": self.job, "run": context["run_id"], "owner": self.owner.model_dump()}
-        post_alert(Settings.from_environment().alert_webhook, alert | {"error": error.to_json()})
+        if context.get("ti") is None:
+            empty = describe_empty_run(self.job, context, workspace.clock(), workspace.settings.runbooks)
+            tasks.tell_failure(workspace, self.job, empty)
 
 
-def describe_failure(job: str, owner: Owner, context: Mapping[str, Any]) -> dict[str, Any]:
-    """The alert as a JSON object; ``text`` is the one line for people (and for chat webhooks)."""
+class TellAlarms(NightjarNotifier):
+    """Success callback of the tasks that watch: tells the alarms that were raised or resolved and not told yet."""
+
+    def tell(self, workspace: Workspace, context: Mapping[str, Any]) -> None:
+        """Every alarm that is not told."""
+        from pipeline import tasks
+
+        tasks.tell_alarms(workspace, self.job)
+
+
+def describe_failure(job: Job, context: Mapping[str, Any], now: datetime, runbooks: str) -> Alert:
+    """The alert of a task that failed; what is served is not in it yet."""
     instance = context["ti"]
     error = _describe_error(context.get("exception"))
     partition = error["partition"] or _find_partition(context)
-    facts = [
-        f"job={job}",
-        f"partition={partition or 'unknown'}",
-        f"task={instance.task_id}",
-        f"run={instance.run_id}",
-        f"try={instance.try_number}",
-        f"owner={owner.name} <{owner.email}>",
-    ]
-    facts += [f"{name}={error[name]!r}" for name in ("expected", "found", "next_step") if error[name]]
-    return {
-        "text": escape_controls(f"Nightjar: {error['error']}: {error['problem']} ({', '.join(facts)})"),
-        "job": job,
-        "partition": partition,
-        "dag": instance.dag_id,
-        "task": instance.task_id,
-        "run": instance.run_id,
-        "try": instance.try_number,
-        "log_url": getattr(instance, "log_url", None),
-        "owner": owner.model_dump(),
-        "error": error,
-    }
+    is_released = instance.task_id in AFTER_RELEASE
+    is_night = partition is not None and instance.dag_id.startswith("nightly_scoring_") and not is_released
+    facts = {"task": instance.task_id, "run": instance.run_id, "try": str(instance.try_number)}
+    facts |= {name: repr(error[name]) for name in PARTS if error[name]}
+    same = [instance.dag_id, partition or instance.run_id, instance.task_id, error["error"], error["problem"]]
+    return Alert(
+        id=digest_json(same)[:16],
+        job=job.name,
+        owner=job.owner,
+        severity="warning" if is_released else "critical",
+        kind="failed",
+        subject=instance.task_id,
+        problem=f"{error['error']}: {error['problem']}",
+        at=_stamp(now),
+        partition=partition,
+        facts=facts,
+        next_step=error["next_step"],
+        runbook=link_runbook(runbooks, FAILED_NIGHT),
+        details={
+            "dag": instance.dag_id,
+            "task": instance.task_id,
+            "run": instance.run_id,
+            "try": instance.try_number,
+            "log_url": getattr(instance, "log_url", None),
+            "error": error,
+        },
+        releases=0 if is_night else None,
+    )
+
+
+def describe_empty_run(job: Job, context: Mapping[str, Any], now: datetime, runbooks: str) -> Alert:
+    """The alert of a run that had nothing to run."""
+    error = RefusedError(
+        "the run counts as a success, but it had no task to run",
+        job=job.name,
+        expected="a run without a logical date, or with one between the DAG's start and end",
+        found=f"run {context['run_id']}",
+        next_step="trigger the DAG again with the param partition, and clear the form's logical date",
+    )
+    return Alert(
+        id=digest_json(["empty", context["run_id"]])[:16],
+        job=job.name,
+        owner=job.owner,
+        severity="warning",
+        kind="failed",
+        subject="run",
+        problem=error.problem,
+        at=_stamp(now),
+        facts={"run": context["run_id"], "expected": repr(error.expected)},
+        next_step=error.next_step,
+        runbook=link_runbook(runbooks, FAILED_NIGHT),
+        details={"run": context["run_id"], "error": error.to_json()},
+    )
+
+
+def _stamp(now: datetime) -> str:
+    return now.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _describe_error(error: BaseException | str | None) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def dag_arguments(
     """Keyword arguments of ``@dag`` for one of ``job``'s DAGs.
 
     Args:
-        purpose: ``nightly_scoring`` or ``retraining``; the DAG is called ``<purpose>_<job>``.
+        purpose: such as ``nightly_scoring``; the DAG is called ``<purpose>_<job>``.
         schedule: cron expression, in UTC.
         asset: whose events start a run as well.
     """
@@ -71,7 +71,7 @@ def dag_arguments(
         "tags": ["nightjar", job.name, purpose],
         "owner_links": {job.owner.name: f"mailto:{job.owner.email}"},
         "params": {"partition": partition_param(job)},
-        "on_success_callback": AlertOfEmptyRun(job.name, job.owner),
+        "on_success_callback": AlertOfEmptyRun(job),
         "default_args": {
             "owner": job.owner.name,
             "retries": 3,
@@ -80,7 +80,7 @@ def dag_arguments(
             "max_retry_delay": timedelta(minutes=10),
             "retry_policy": RETRY_POLICY,
             "execution_timeout": timedelta(hours=2),
-            "on_failure_callback": AlertOwner(job.name, job.owner),
+            "on_failure_callback": AlertOwner(job),
         },
     }
 
@@ -111,6 +111,12 @@ def longest_wait(job: Job) -> timedelta:
     days = (date(2026, 1, 1), date(2026, 7, 1))
     after_tick = max(job.cutoff(day) - _midnight(day + timedelta(days=1)) for day in days)
     return max(after_tick + job.patience, timedelta()) + timedelta(hours=1)
+
+
+def after_nights(job: Job) -> str:
+    """Daily, at the full hour (UTC) by which the night of the day before has run, or has given up waiting."""
+    hours = -(-longest_wait(job) // timedelta(hours=1))
+    return f"0 {hours % 24} * * *"
 
 
 def _midnight(day: date) -> datetime:

@@ -94,6 +94,21 @@ def resolve_training_partition(job: Job, request: Request, now: datetime) -> str
     return partition
 
 
+def resolve_graded_partition(job: Job, request: Request) -> str | None:
+    """The one partition that a feedback run looks at: the param, or the day of a backfill; None for all that are due.
+
+    Raises:
+        RefusedError: the run of a backfill would look at another day than the one it was asked for.
+    """
+    if request.asked is not None or request.kind != "backfill" or request.interval_start is None:
+        partition = request.asked
+    else:
+        partition = request.interval_start.date().isoformat()
+    if partition is not None:
+        _check_backfilled_day(job, request, partition)
+    return partition
+
+
 def _check_backfilled_day(job: Job, request: Request, partition: str) -> None:
     """A backfill that reprocesses takes over a run triggered by hand at the same midnight: its param, its interval."""
     if request.kind != "backfill" or request.logical_day is None or request.logical_day.isoformat() == partition:

@@ -6,6 +6,7 @@ values: the partition, then the summary of the stage before, which names its par
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -13,7 +14,7 @@ from airflow.sdk import PokeReturnValue, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException, AirflowTaskTimeout
 
 from nightjar_dags.partitions import read_request, resolve_scored_partition, resolve_training_partition
-from nightjar_dags.triggers import rest_for_cool_down
+from nightjar_dags.triggers import rest_for_cool_down, retrain_asset
 from pipeline.jobs import load_job
 from pipeline.settings import Settings
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # While a task runs, a string and a dict; where a DAG is drawn, references to them, which is why they are Any.
 Partition: TypeAlias = Any
 Summary: TypeAlias = Any
+
+log = logging.getLogger(__name__)
 
 SHORT = timedelta(minutes=10)
 LONG = timedelta(hours=6)
@@ -133,6 +136,37 @@ def release_approved(job: str, published: Summary, answer: Summary) -> Summary:
         why=answer["why"],
         release_rejected=read_param("release_rejected"),
     )
+
+
+@task
+def watch(job: str, published: Summary, approved: Summary | None = None) -> Summary:
+    """Write down what the night was like, beside what is usual; raise and resolve alarms.
+
+    Raises:
+        AirflowSkipException: nothing was published.
+    """
+    from pipeline import tasks
+
+    released = approved or published
+    if released is None:
+        raise AirflowSkipException("nothing was published")
+    return tasks.watch(*open_job(job), released["partition"], run_name(), released)
+
+
+@task(execution_timeout=SHORT)
+def ask_for_training(job: str, summary: Summary | None) -> None:
+    """Emit the event that starts a training, if the summary's ``ask`` says why; else skip.
+
+    Its outlet is the asset of :func:`nightjar_dags.triggers.retrain_asset`, which only the DAG file knows.
+
+    Raises:
+        AirflowSkipException: nothing asks for a training.
+    """
+    if summary is None or summary["ask"] is None:
+        raise AirflowSkipException("nothing asks for a training")
+    log.info("asks for a training as of %s: %s", summary["partition"], summary["ask"])
+    event = get_current_context()["outlet_events"][retrain_asset(job)]
+    event.extra = {"partition": summary["partition"], "why": summary["ask"]}
 
 
 @task(execution_timeout=SHORT)

@@ -6,7 +6,23 @@ import sys
 
 import typer
 
-from pipeline.cli import cards, generations, keeping, local, models, reading, releasing, replaying, working
+from pipeline.cli import (
+    alarms,
+    cards,
+    checking,
+    explanations,
+    exporting,
+    feedback,
+    generations,
+    keeping,
+    local,
+    models,
+    reading,
+    releasing,
+    replaying,
+    reporting,
+    working,
+)
 from pipeline.cli.output import print_error
 from pipeline.errors import NightjarError, UnavailableError
 
@@ -21,13 +37,19 @@ application = typer.Typer(
     pretty_exceptions_enable=False,
 )
 working.add_commands(application)
+feedback.add_commands(application)
+alarms.add_commands(application)
 reading.add_commands(application)
+checking.add_commands(application)
 keeping.add_commands(application)
 generations.add_commands(application)
 releasing.add_commands(application)
 models.add_commands(application)
 cards.add_commands(application)
+explanations.add_commands(application)
+reporting.add_commands(application)
 replaying.add_commands(application)
+exporting.add_commands(application)
 local.add_commands(application)
 
 

@@ -51,12 +51,3 @@ def print_error(error: NightjarError, *, as_json: bool) -> None:
         error_console.out(json.dumps(error.to_json(), indent=2, ensure_ascii=False), highlight=False)
     else:
         error_console.print(as_text(str(error), style="red"), soft_wrap=True)
-
-
-def describe_age(seconds: float) -> str:
-    """Such as ``3 d 4 h`` or ``12 min``."""
-    minutes = int(seconds // 60)
-    days, hours = minutes // 1440, minutes % 1440 // 60
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes % 60} min" if hours else f"{minutes} min"

@@ -11,9 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from pipeline import tasks
-from pipeline.cli.night_report import name_stage, print_caveats, print_published
+from pipeline.alerts.quantities import describe_age
+from pipeline.cli.explanations import print_reasons
+from pipeline.cli.night_report import name_stage, print_caveats, print_published, print_seen
 from pipeline.cli.options import AsJson, JobName
-from pipeline.cli.output import as_text, console, describe_age, print_facts, print_json, print_table
+from pipeline.cli.output import as_text, console, print_facts, print_json, print_table
 from pipeline.jobs import load_job, load_jobs
 from pipeline.serving import Reader
 from pipeline.settings import Settings
@@ -39,6 +41,9 @@ def get(
         str | None,
         typer.Option("--segment", metavar="SEGMENT", help="Whose prior holds for ids that are not in the population."),
     ] = None,
+    reasons: Annotated[
+        bool, typer.Option("--reasons", help="And why: the features that contribute most to the highest predictions.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read predictions by entity id, as an application would.  Exits with 1 if one of them has no value.
@@ -46,9 +51,13 @@ def get(
     Example: `nightjar get flight_delays UA1545-EWR-2013-04-03 --segment UA`
     """
     segments = None if segment is None else dict.fromkeys(ids, segment)
-    answers = _open_reader(job).get_many(ids, segments=segments, partition=partition)
+    reader = _open_reader(job)
+    explained = reader.reasons_many(ids, segments=segments, partition=partition) if reasons else {}
+    answers = {name: answer.prediction for name, answer in explained.items()}
+    if not reasons:
+        answers = reader.get_many(ids, segments=segments, partition=partition)
     if as_json:
-        print_json([answer.to_json() for answer in answers.values()])
+        print_json([answer.to_json() for answer in (explained or answers).values()])
     else:
         print_table(
             f"predictions of {job}",
@@ -67,6 +76,7 @@ def get(
             ],
         )
         print_caveats(sorted({caveat for answer in answers.values() for caveat in answer.caveats}))
+        print_reasons(job, explained.values())
     if not all(answer.found for answer in answers.values()):
         raise typer.Exit(1)
 
@@ -146,6 +156,8 @@ def runs(
             print_facts(f"error of {item['stage']}", error)
         if "accounting" in item:
             print_published(item)
+        if "watched" in item:
+            print_seen(item)
 
 
 def quarantine(
@@ -228,4 +240,4 @@ def _print_report(report: dict[str, Any]) -> None:
 
 def _open_reader(job: str) -> Reader:
     settings = Settings.from_environment()
-    return Reader(settings.url_for_reading, load_job(settings, job).name)
+    return Reader(settings.url_for_reading, load_job(settings, job).name, clock=tasks.open_workspace(settings).clock)

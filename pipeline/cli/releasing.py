@@ -11,6 +11,7 @@ from pipeline.cli.opening import open_job
 from pipeline.cli.options import AsJson, JobName, Who, Why
 from pipeline.cli.output import console, print_facts, print_json, print_table
 from pipeline.cli.release_report import print_difference, print_explanation
+from pipeline.cli.working import name_run, watch_release
 
 Generation = Annotated[str, typer.Argument(metavar="GENERATION", help="A release, such as 42-9f3a.")]
 
@@ -63,12 +64,18 @@ def approve(
 ) -> None:
     """Make live what the release gate held back or blocked, in the name of a person; or turn it down.
 
+    What was made live is watched, as after any night.
+
     Example: `nightjar approve flight_delays 42-9f3a --who "Jane Doe" --why "a storm, not a fault"`
     """
     if reject:
         done = tasks.decline_release(*open_job(job), generation, who=who, why=why)
     else:
-        done = tasks.approve_release(*open_job(job), generation, who=who, why=why, release_rejected=release_rejected)
+        workspace, declared = open_job(job)
+        done = tasks.approve_release(
+            workspace, declared, generation, who=who, why=why, release_rejected=release_rejected
+        )
+        watch_release((workspace, declared, done["partition"], name_run()), done)
     if as_json:
         print_json(done)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from pipeline.cli.opening import open_job
 from pipeline.cli.options import AsJson, JobName
 from pipeline.cli.output import console, error_console, print_json, print_table
 
-PHASES = ("land", "validate", "build features", "train", "decide", "score")
+PHASES = ("land", "validate", "build features", "train", "decide", "score", "watch")
 
 
 def add_commands(application: typer.Typer) -> None:
@@ -34,6 +35,10 @@ def replay(
         str | None,
         typer.Option("--retrain", metavar="DAYS", help="Also retrain every so many days, such as 7d or 14d."),
     ] = None,
+    watch: Annotated[
+        str | None,
+        typer.Option("--watch", metavar="NAME", help="Also watch the nights of this policy: watched.json."),
+    ] = None,
     report: Annotated[
         Path,
         typer.Option(
@@ -51,6 +56,7 @@ def replay(
     from pipeline.stores.replay_report import render_report  # noqa: PLC0415 - imports jinja2
 
     policies = tasks.choose_policies(policy or [], None if retrain is None else _parse_days(retrain))
+    _check_watched(watch, [each.name for each in policies])
     workspace, declared = open_job(job)
     days = (tasks.parse_partition(first, declared), tasks.parse_partition(last, declared))
     report.mkdir(parents=True, exist_ok=True)
@@ -62,7 +68,10 @@ def replay(
             *days,
             policies,
             lambda phase, done, total: progress.update(shown[phase], completed=done, total=total, visible=True),
+            watch=watch,
         )
+    if (watched := described.pop("watched", None)) is not None:
+        (report / "watched.json").write_text(json.dumps(watched) + "\n")
     (report / "replay.json").write_text(json.dumps(described, indent=2) + "\n")
     (report / "replay.html").write_bytes(render_report(described))
     if as_json:
@@ -70,6 +79,12 @@ def replay(
         return
     _show(described)
     console.print(f"the report is {report / 'replay.html'}", markup=False, soft_wrap=True)
+
+
+def _check_watched(watch: str | None, policies: Sequence[str]) -> None:
+    if watch is not None and watch not in policies:
+        problem = f"{watch!r} is none of the policies that are replayed: {', '.join(policies)}"
+        raise typer.BadParameter(problem, param_hint="--watch")
 
 
 def _show_progress() -> Progress:

@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress
 
 from pipeline import tasks
-from pipeline.cli.night_report import name_stage, print_published
+from pipeline.cli.night_report import name_stage, print_published, print_seen
 from pipeline.cli.opening import open_job
 from pipeline.cli.options import AsJson, JobName, Partition, Who
 from pipeline.cli.output import console, error_console, print_facts, print_json, print_table
@@ -45,7 +45,8 @@ def run(
 ) -> None:
     """Run a night without Airflow: ingest, validate, build features, score, publish, through the release gate.
 
-    Where the job asks for shadow nights, the challengers that are on theirs score along after that.
+    Then the night is watched: what it was like is written down, and alarms are raised and resolved.  Where the job asks
+    for shadow nights, the challengers that are on theirs score along after that.
 
     Example: `nightjar run flight_delays --partition 2013-04-01`
     """
@@ -53,7 +54,7 @@ def run(
     day = tasks.resolve_partition(
         declared, asked=partition, data_interval_start=None, now=workspace.clock(), wait=False
     )
-    name = _name_run()
+    name = name_run()
     stages = _run_stages(
         (workspace, declared, day, name),
         basis=tasks.parse_basis(basis, declared),
@@ -61,12 +62,15 @@ def run(
         dry_run=dry_run,
         release_rejected=release_rejected,
     )
+    watched = None if dry_run else watch_release((workspace, declared, day, name), stages[-1])
     if declared.training.shadow_nights > 0:
         _score_shadows((workspace, declared, day, name), stages[-2], force=force)
     if as_json:
         print_json(tasks.read_run(workspace, declared, day, name))
-    else:
-        _show_night(job, day, stages)
+        return
+    _show_night(job, day, stages)
+    if watched is not None:
+        print_seen(watched)
 
 
 def _run_stages(
@@ -88,6 +92,16 @@ def _run_stages(
             summaries.append(work(summaries[-1] if summaries else None))
             progress.advance(shown)
     return summaries
+
+
+def watch_release(attempt: tuple[Any, Job, str, str], released: dict[str, Any]) -> dict[str, Any] | None:
+    """Watch what was released; None, and a warning, if that went wrong: the release is none the worse."""
+    try:
+        return tasks.watch(*attempt, released)
+    except (NightjarError, OSError) as error:
+        warning = f"released, but what it is like is not known: {error}"
+        error_console.print(warning, style="yellow", markup=False, soft_wrap=True)
+        return None
 
 
 def _score_shadows(attempt: tuple[Any, Job, str, str], scored: dict[str, Any], *, force: bool) -> None:
@@ -137,7 +151,7 @@ def train(
     now = workspace.clock()
     asked = partition or tasks.newest_closed_partition(declared, now)
     day = tasks.resolve_partition(declared, asked=asked, data_interval_start=None, now=now, wait=False)
-    name = f"{who}, {_name_run()}"  # stands in the model ledger as who did it
+    name = f"{who}, {name_run()}"  # stands in the model ledger as who did it
     with error_console.status("settle shadows") as status:
         settled = tasks.settle_shadow(workspace, declared, day, name)
         status.update("snapshot")
@@ -228,7 +242,7 @@ def land(
     workspace, declared = open_job(job)
     day = tasks.parse_partition(partition, declared)
     tables = [_read_table(path, declared, partition) for path in files]
-    delivery, is_new = workspace.deliveries.land(declared.source(source).name, day, tables, workspace.clock())
+    delivery, is_new = workspace.deliveries.land(declared.source(source).name, day, tables, workspace.wall_clock())
     newest = workspace.deliveries.newest(source, day.isoformat())
     described = {**delivery.model_dump(mode="json"), "new": is_new, "newest": newest == delivery}
     if as_json:
@@ -259,5 +273,6 @@ def _read_table(path: Path, job: Job, partition: str) -> Any:
         ) from error
 
 
-def _name_run() -> str:
+def name_run() -> str:
+    """A name for an attempt that is made on the command line."""
     return f"cli-{uuid.uuid4().hex[:12]}"

@@ -6,6 +6,7 @@ needs them, so that reading a declaration costs nothing.
 
 from pipeline.job.declaration import Declaration, import_attribute
 from pipeline.job.job import Job, Owner
+from pipeline.job.monitoring import Monitoring, Severities, Severity
 from pipeline.job.releases import Priors, ReleaseGate, Retention
 from pipeline.job.sources import Cast, Role, SchemaPolicy, Source
 from pipeline.job.training import Approval, Calibration, Label, Parameter, PromotionGate, Search, Training
@@ -17,6 +18,7 @@ __all__ = [
     "Declaration",
     "Job",
     "Label",
+    "Monitoring",
     "Owner",
     "Parameter",
     "Priors",
@@ -26,6 +28,8 @@ __all__ = [
     "Role",
     "SchemaPolicy",
     "Search",
+    "Severities",
+    "Severity",
     "Source",
     "Training",
     "import_attribute",

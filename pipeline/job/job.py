@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from pipeline.errors import DeclarationError
 from pipeline.job.declaration import Declaration, DottedPath, Name, TimezoneName
+from pipeline.job.monitoring import Monitoring
 from pipeline.job.releases import Priors, ReleaseGate, Retention
 from pipeline.job.sources import Role, Source
 from pipeline.job.training import Label, Training
@@ -20,6 +21,9 @@ class Owner(Declaration):
 
     name: str
     email: str
+    escalation: str | None = Field(
+        default=None, description="address that is told of critical alerts as well; None: nobody else"
+    )
 
 
 class Job(Declaration):
@@ -61,6 +65,7 @@ class Job(Declaration):
     release_gate: ReleaseGate | None = Field(
         default=None, description="what a release is held against before it is live"
     )
+    monitoring: Monitoring = Field(default=Monitoring(), description="how what is served is watched")
     retention: Retention = Field(default=Retention(), description="how long what nothing needs any more is kept")
 
     @model_validator(mode="after")

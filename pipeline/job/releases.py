@@ -62,3 +62,6 @@ class Retention(Declaration):
     runs: timedelta = Field(default=timedelta(days=180), description="age of run records")
     data_docs: int = Field(default=60, ge=1, description="newest partitions that keep their page of Data Docs")
     logs: timedelta = Field(default=timedelta(days=30), description="age of log files under NIGHTJAR_HOME")
+    monitoring: timedelta = Field(
+        default=timedelta(days=400), description="how long before the newest watched night monitoring records are kept"
+    )

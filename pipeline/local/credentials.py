@@ -28,6 +28,7 @@ class Credentials:
         fernet_key: encrypts connections in Airflow's database; 32 bytes in URL-safe base 64.
         signing_key: signs models.
         mlflow_path: the path under which MLflow's server answers, which knows no users.
+        metrics_token: what Prometheus shows to the metrics endpoint.
     """
 
     publisher_password: str
@@ -40,6 +41,7 @@ class Credentials:
     fernet_key: str
     signing_key: str
     mlflow_path: str
+    metrics_token: str
 
     @property
     def redis_passwords(self) -> dict[Role, str]:
@@ -74,6 +76,7 @@ def generate_credentials() -> Credentials:
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         signing_key=secrets.token_hex(32),
         mlflow_path=secrets.token_urlsafe(24),
+        metrics_token=secrets.token_hex(32),
     )
 
 

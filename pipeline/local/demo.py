@@ -17,6 +17,7 @@ from pipeline.jobs import load_job
 from pipeline.local.airflow_api import UNFINISHED, AirflowApi, wait_for_dag
 from pipeline.local.credentials import write_private
 from pipeline.local.home_lock import hold_home
+from pipeline.local.metrics_server import token_path
 from pipeline.local.report import check_report, gather_report, print_report
 from pipeline.local.runs import find_backfill_runs, follow_runs
 from pipeline.local.services import LocalServices, find_services, start_services, stop_services
@@ -32,6 +33,8 @@ NIGHTLY = f"nightly_scoring_{JOB}"
 LANDED = (date(2013, 1, 1), date(2013, 4, 5))
 TRAINED_ON = "2013-03-30"
 NIGHTS = ("2013-03-31", "2013-04-01", "2013-04-02")
+AS_OF = "2013-04-03T13:00:00Z"
+"""When the newest of these nights is due, in the time of the data."""
 PARSE_SECONDS = 60.0
 RUN_SECONDS = 1200.0
 
@@ -76,14 +79,15 @@ def _run_steps(settings: Settings, keep_running: bool, console: Console) -> None
                 if stays:
                     # Retraining has made the database, which two must not make at once.  It starts beside the nights.
                     services.start_mlflow()
+                    services.start_metrics()
                 _run_nights(api, services, steps)
             with steps.step("Report"):
                 report = gather_report(workspace, job, NIGHTS)
                 write_private(settings.home / "demo-report.json", report)
                 check_report(report)
-            if stays and services.mlflow_url:
-                with steps.step("MLflow answers"):
-                    services.wait_for_mlflow()
+            if stays:
+                with steps.step("MLflow and metrics answer"):
+                    services.wait_for_pages()
         print_report(console, report)
         if stays:
             services.keep = leave_running = True
@@ -181,9 +185,12 @@ def _print_directions(console: Console, services: LocalServices) -> None:
         "  (Airflow takes up to a minute to call the demo's own backfill completed, and allows no other until then)\n"
         f"MLflow is at [link]{escape(find_mlflow(services))}[/link]\n"
         f"  Model training, Models, {JOB}: what became of every version; its card is an artifact of its run\n"
+        f"Metrics are at {services.metrics_url}\n"
+        f"  for Prometheus (docs/prometheus.md); the token is in {token_path(services.settings.home)}\n"
         f"Redis is at {services.settings.url_for_reading}\n"
         "  for applications: that user reads predictions and may do nothing else\n"
         "  .venv/bin/nightjar status, get and the other commands find these services by themselves in this folder\n"
+        f"  NIGHTJAR_CLOCK={AS_OF} .venv/bin/nightjar check {JOB}: whether all is well, as of the data's own time\n"
         "`make down` stops them.",
         highlight=False,
         soft_wrap=True,

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 
-import httpx
-
-from pipeline.errors import UnavailableError
+from pipeline.local.answering import wait_for_answer
 from pipeline.local.credentials import write_private
 from pipeline.local.ports import LOOPBACK, find_free_port
-from pipeline.local.processes import Service, read_log_end, start_service
+from pipeline.local.processes import Service, start_service
 
 SERVICE = "mlflow"
-START_SECONDS = 120.0
-POLL_SECONDS = 0.1
 
 
 def is_file(store: str) -> bool:
@@ -65,15 +60,10 @@ def wait_for_mlflow(service: Service, url: str) -> None:
     Raises:
         UnavailableError: it ended, or does not answer within two minutes.
     """
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and service.process() is not None:
-        if _answers(url):
-            return
-        time.sleep(POLL_SECONDS)
-    raise UnavailableError(
-        "MLflow's server did not start",
-        expected=f"it answers within {START_SECONDS:.0f} s",
-        found=read_log_end(service.log) or "nothing in its log",
+    wait_for_answer(
+        service,
+        f"{url}health",
+        name="MLflow's server",
         next_step=f"read {service.log}; `mlflow db upgrade` brings the database of an older MLflow up to date",
     )
 
@@ -105,11 +95,3 @@ def _environment(folder: Path, secret: str) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
     }
-
-
-def _answers(url: str) -> bool:
-    try:
-        # Proxies are for other hosts; this one is the machine itself.
-        return httpx.get(f"{url}health", timeout=5.0, trust_env=False).status_code == httpx.codes.OK
-    except httpx.TransportError:
-        return False

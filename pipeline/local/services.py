@@ -19,10 +19,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from pipeline.errors import RefusedError, UnavailableError
+from pipeline.local import metrics_server, mlflow_server
 from pipeline.local.airflow_api import AirflowApi
 from pipeline.local.airflow_services import AirflowPlan, prepare_airflow, start_airflow
 from pipeline.local.credentials import Credentials, load_credentials, write_private
-from pipeline.local.mlflow_server import SERVICE, is_file, start_mlflow, wait_for_mlflow
+from pipeline.local.metrics_server import start_metrics, wait_for_metrics
+from pipeline.local.mlflow_server import is_file, start_mlflow, wait_for_mlflow
 from pipeline.local.ports import find_free_port
 from pipeline.local.processes import Service, end_marked, end_services, find_marked
 from pipeline.local.redis_server import find_redis_server, start_redis
@@ -42,6 +44,7 @@ class LocalServices:
         airflow_url: address of the UI and the API.
         since: moment (ISO 8601, UTC) at which Airflow was started.
         mlflow_url: address of MLflow's UI and API, a secret path included; empty where none was started here.
+        metrics_url: address that Prometheus may scrape; empty where no endpoint was started here.
         keep: they outlive the command that started them, until ``nightjar down``.
     """
 
@@ -50,6 +53,7 @@ class LocalServices:
     airflow_url: str
     since: str
     mlflow_url: str = ""
+    metrics_url: str = ""
     keep: bool = False
     processes: list[Service] = field(default_factory=list)
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -92,15 +96,27 @@ class LocalServices:
             service, self.mlflow_url = start_mlflow(home, store=store, secret=secret)
             self.add_process(service)
 
-    def wait_for_mlflow(self) -> None:
-        """Wait until the MLflow that was started here answers.
+    def start_metrics(self) -> None:
+        """Start the endpoint that Prometheus may scrape; it answers after :meth:`wait_for_pages`.
 
         Raises:
-            UnavailableError: it does not.
+            UnavailableError: it cannot be started, or the services are being stopped.
+        """
+        token = self.settings.metrics_token.get_secret_value() or self.credentials.metrics_token
+        service, self.metrics_url = start_metrics(self.settings, token)
+        self.add_process(service)
+
+    def wait_for_pages(self) -> None:
+        """Wait until the MLflow and the metrics endpoint that were started here answer.
+
+        Raises:
+            UnavailableError: one of them does not.
         """
         for service in self.processes:
-            if service.name == SERVICE:
+            if service.name == mlflow_server.SERVICE:
                 wait_for_mlflow(service, self.mlflow_url)
+            elif service.name == metrics_server.SERVICE:
+                wait_for_metrics(service, self.metrics_url)
 
     def add_process(self, service: Service) -> None:
         """Remember a process, so that it can be stopped from here and from another shell.
@@ -124,6 +140,7 @@ class LocalServices:
             "since": self.since,
             "airflow_url": self.airflow_url,
             "mlflow_url": self.mlflow_url,
+            "metrics_url": self.metrics_url,
             "processes": [service.to_json() for service in self.processes],
         }
         write_private(folder / "state.json", state)
@@ -208,6 +225,7 @@ def find_services(settings: Settings) -> LocalServices | None:
         airflow_url=state["airflow_url"],
         since=state["since"],
         mlflow_url=state["mlflow_url"],
+        metrics_url=state.get("metrics_url", ""),
         keep=True,
         processes=processes,
     )

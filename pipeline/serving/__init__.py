@@ -1,6 +1,6 @@
 """What applications read predictions with.  Needs redis and the standard library, nothing else."""
 
-from pipeline.serving.answers import Prediction
+from pipeline.serving.answers import Prediction, Reasons
 from pipeline.serving.errors import PartitionNotKept, StoreUnavailable, Unhealthy
 from pipeline.serving.overview import Release, Status
 from pipeline.serving.reader import AsyncReader, Reader
@@ -10,6 +10,7 @@ __all__ = [
     "PartitionNotKept",
     "Prediction",
     "Reader",
+    "Reasons",
     "Release",
     "Status",
     "StoreUnavailable",

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pipeline.keyspace import Header
 
 Source = Literal["fresh", "stale", "prior", "missing"]
+Explained = Literal["explained", "not_among_highest", "none_made", "not_in_population"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,25 @@ class Prediction:
             "caveats": list(self.caveats),
             "found": self.found,
         }
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Why the prediction of one entity is what it is.
+
+    Attributes:
+        state: ``explained``; ``not_among_highest``, since only the night's highest predictions have reasons;
+            ``none_made``, since nothing of its generation was explained; or ``not_in_population``.
+        reasons: features and what each adds to the prediction or takes from it, in its unit; the largest first.
+    """
+
+    prediction: Prediction
+    state: Explained
+    reasons: tuple[tuple[str, float], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The prediction's fields and the others in one JSON object."""
+        return self.prediction.to_json() | {"explained": self.state, "reasons": [list(pair) for pair in self.reasons]}
 
 
 def is_stale(header: Header, age: timedelta) -> bool:

@@ -23,7 +23,7 @@ Answer = TypeVar("Answer")
 Command = tuple[str, ...]
 Steps = Generator[Sequence[Command], Any, Answer]
 
-_LOOKS = 4
+LOOKS = 4
 _CONTROL: dict[str, Callable[[str], str]] = {
     "live": keyspace.live_key,
     "states": keyspace.states_key,
@@ -78,7 +78,14 @@ class Lookups:
         self, ids: Sequence[str], segments: Mapping[str, str], partition: str | None
     ) -> Steps[dict[str, Prediction]]:
         """Answers by entity id, all of one generation."""
-        header = yield from self._find_header(partition, fresh=False)
+        _, answers = yield from self.find_with_header(ids, segments, partition)
+        return answers
+
+    def find_with_header(
+        self, ids: Sequence[str], segments: Mapping[str, str], partition: str | None
+    ) -> Steps[tuple[Header, dict[str, Prediction]]]:
+        """The same, and the header of that generation."""
+        header = yield from self.find_header(partition, fresh=False)
         texts = yield from self._look(header, ids)
         priors: dict[str, str] = {}
         if None in texts.values():
@@ -87,7 +94,7 @@ class Lookups:
         for entity_id, text in texts.items():
             prior = priors.get(segments.get(entity_id, ""), priors.get("")) if text is None else None
             answers[entity_id] = self._answer(header, entity_id, text, prior)
-        return answers
+        return header, answers
 
     def read_live(self) -> Steps[Live]:
         """What is live.
@@ -114,7 +121,8 @@ class Lookups:
         except DamagedError as error:
             raise self._unhealthy(error.problem, str(error.expected), str(error.next_step), error.found) from error
 
-    def _find_header(self, partition: str | None, *, fresh: bool) -> Steps[Header]:
+    def find_header(self, partition: str | None, *, fresh: bool) -> Steps[Header]:
+        """The header to read with: of what is live, looked up anew if it must be ``fresh``, or of a partition."""
         if partition is not None:
             return (yield from self._read_partition(partition))
         now, kept = self._monotonic(), self._kept
@@ -152,17 +160,17 @@ class Lookups:
 
     def _look(self, header: Header, ids: Sequence[str]) -> Steps[dict[str, str | None]]:
         """JSON text by entity id; None for what is not there, for whatever reason."""
-        wanted = _group_by_bucket(header, ids)
+        wanted = group_by_bucket(ids, header.buckets)
         replies = yield [("HMGET", self._bucket(header, bucket), *names) for bucket, names in wanted.items()]
-        return _arrange(ids, wanted, replies)
+        return arrange(ids, wanted, replies)
 
     def _look_again(
         self, partition: str | None, ids: Sequence[str], segments: Mapping[str, str]
     ) -> Steps[tuple[Header, dict[str, str | None], dict[str, str]]]:
         """Look with a fresh header: a miss that remains is one, a missing bucket that remains is damage."""
-        for _ in range(_LOOKS):
-            header = yield from self._find_header(partition, fresh=True)
-            wanted = _group_by_bucket(header, ids)
+        for _ in range(LOOKS):
+            header = yield from self.find_header(partition, fresh=True)
+            wanted = group_by_bucket(ids, header.buckets)
             keys = [self._bucket(header, bucket) for bucket in wanted]
             asked = sorted({segments.get(entity_id, "") for entity_id in ids} | {""}) if header.priors else []
             prior_key = keyspace.prior_key(self.job, header.generation)
@@ -174,13 +182,11 @@ class Lookups:
             priors = dict(zip(asked, map(_text, replies[-1]), strict=True)) if asked else {}
             is_whole = all(replies[len(keys) : 2 * len(keys)])
             if is_whole and (not asked or priors[""] is not None):
-                texts = _arrange(ids, wanted, replies[: len(keys)])
+                texts = arrange(ids, wanted, replies[: len(keys)])
                 return header, texts, {name: text for name, text in priors.items() if text is not None}
-            if (yield from self._find_header(partition, fresh=True)).generation == header.generation:
-                raise self._damaged(header, "the hash of priors is gone" if is_whole else "a bucket is gone")
-        raise self._unhealthy(
-            "generations come and go faster than they can be read", "one that stays", "look for publishers in a loop"
-        )
+            if (yield from self.find_header(partition, fresh=True)).generation == header.generation:
+                raise self.damaged(header, "the hash of priors is gone" if is_whole else "a bucket is gone")
+        raise self.restless()
 
     def _answer(self, header: Header, entity_id: str, text: str | None, prior: str | None) -> Prediction:
         age = self._clock() - header.cutoff
@@ -189,7 +195,7 @@ class Lookups:
             text, source = prior, "missing" if prior is None else "prior"
         return Prediction(
             entity_id=entity_id,
-            value=None if text is None else self._parse_prediction(header, text),
+            value=None if text is None else self.parse_value(header, text),
             source=source,
             model_version=header.model_version,
             partition=header.partition,
@@ -232,7 +238,8 @@ class Lookups:
             raise self._unhealthy("a header is wrong", f"that of {generation}", "publish the partition again", found)
         return header
 
-    def _parse_prediction(self, header: Header, text: str) -> Any:
+    def parse_value(self, header: Header, text: str) -> Any:
+        """What a generation holds of an entity; :class:`Unhealthy` if it is no JSON."""
         try:
             return json.loads(text)
         except ValueError as error:
@@ -240,8 +247,16 @@ class Lookups:
                 "a prediction is no JSON", f"JSON in {header.generation}", "publish the partition again", str(error)
             ) from error
 
-    def _damaged(self, header: Header, problem: str) -> Unhealthy:
-        expected = f"{header.buckets} buckets and {header.priors} priors of {header.generation}"
+    def restless(self) -> Unhealthy:
+        """The error for a store that changes faster than it can be read."""
+        return self._unhealthy(
+            "generations come and go faster than they can be read", "one that stays", "look for publishers in a loop"
+        )
+
+    def damaged(self, header: Header, problem: str) -> Unhealthy:
+        """The error for a generation of which something is gone."""
+        hashes = f"{header.buckets} buckets, {header.priors} priors and {header.reason_buckets} hashes of reasons"
+        expected = f"{hashes} of {header.generation}"
         return self._unhealthy(problem, expected, "publish the partition again")
 
     def _unhealthy(self, problem: str, expected: str, next_step: str, found: str | None = None) -> Unhealthy:
@@ -254,14 +269,15 @@ class Lookups:
         )
 
 
-def _group_by_bucket(header: Header, ids: Sequence[str]) -> dict[int, list[str]]:
+def group_by_bucket(ids: Sequence[str], buckets: int) -> dict[int, list[str]]:
+    """The ids by the bucket, of so many, that each is in."""
     wanted: dict[int, list[str]] = {}
     for entity_id in ids:
-        wanted.setdefault(keyspace.bucket_of(entity_id, header.buckets), []).append(entity_id)
+        wanted.setdefault(keyspace.bucket_of(entity_id, buckets), []).append(entity_id)
     return wanted
 
 
-def _arrange(ids: Sequence[str], wanted: Mapping[int, list[str]], replies: Sequence[Any]) -> dict[str, str | None]:
+def arrange(ids: Sequence[str], wanted: Mapping[int, list[str]], replies: Sequence[Any]) -> dict[str, str | None]:
     """Replies by entity id, in the order asked for."""
     found: dict[str, str | None] = {}
     for names, texts in zip(wanted.values(), replies, strict=True):

@@ -12,8 +12,9 @@ import redis
 import redis.asyncio as async_redis
 
 from pipeline.keyspace import check_entity_id
-from pipeline.serving.answers import Prediction
+from pipeline.serving.answers import Prediction, Reasons
 from pipeline.serving.connection import AnyConnection, AsyncConnection, Client, Connection
+from pipeline.serving.explanations import find_reasons
 from pipeline.serving.lookups import Lookups, Steps
 from pipeline.serving.overview import Release, Status, find_releases, find_status
 
@@ -56,10 +57,20 @@ class _JobReader(ABC, Generic[Client, Link]):
     def _find_predictions(
         self, entity_ids: Iterable[str], segments: Mapping[str, str] | None, partition: str | None
     ) -> Steps[dict[str, Prediction]]:
-        ids = list(dict.fromkeys(entity_ids))
-        for entity_id in ids:
-            check_entity_id(entity_id)
-        return self._lookups.find_predictions(ids, segments or {}, partition)
+        return self._lookups.find_predictions(_check_ids(entity_ids), segments or {}, partition)
+
+    def _find_reasons(
+        self, entity_ids: Iterable[str], segments: Mapping[str, str] | None, partition: str | None
+    ) -> Steps[dict[str, Reasons]]:
+        return find_reasons(self._lookups, _check_ids(entity_ids), segments or {}, partition)
+
+
+def _check_ids(entity_ids: Iterable[str]) -> list[str]:
+    """Each id once, in the order asked for."""
+    ids = list(dict.fromkeys(entity_ids))
+    for entity_id in ids:
+        check_entity_id(entity_id)
+    return ids
 
 
 class Reader(_JobReader[redis.Redis, Connection]):
@@ -113,6 +124,29 @@ class Reader(_JobReader[redis.Redis, Connection]):
         """
         return self._connection.run(self._find_predictions(entity_ids, segments, partition))
 
+    def reasons(self, entity_id: str, *, partition: str | None = None) -> Reasons:
+        """Why the prediction of one entity is what it is; see :meth:`reasons_many`."""
+        return self.reasons_many([entity_id], partition=partition)[entity_id]
+
+    def reasons_many(
+        self,
+        entity_ids: Iterable[str],
+        *,
+        segments: Mapping[str, str] | None = None,
+        partition: str | None = None,
+    ) -> dict[str, Reasons]:
+        """Predictions with their reasons by entity id, in the order asked for.
+
+        Only a night's highest predictions have reasons; of the others ``state`` says why there are none.
+
+        Args:
+            segments, partition: see :meth:`get_many`.
+
+        Raises:
+            BadInputError, StoreUnavailable, Unhealthy, PartitionNotKept: see :meth:`get_many`.
+        """
+        return self._connection.run(self._find_reasons(entity_ids, segments, partition))
+
     def status(self) -> Status:
         """What is live, and how old it is.
 
@@ -155,6 +189,20 @@ class AsyncReader(_JobReader[async_redis.Redis, AsyncConnection]):
     ) -> dict[str, Prediction]:
         """See :meth:`Reader.get_many`."""
         return await self._connection.run(self._find_predictions(entity_ids, segments, partition))
+
+    async def reasons(self, entity_id: str, *, partition: str | None = None) -> Reasons:
+        """See :meth:`Reader.reasons`."""
+        return (await self.reasons_many([entity_id], partition=partition))[entity_id]
+
+    async def reasons_many(
+        self,
+        entity_ids: Iterable[str],
+        *,
+        segments: Mapping[str, str] | None = None,
+        partition: str | None = None,
+    ) -> dict[str, Reasons]:
+        """See :meth:`Reader.reasons_many`."""
+        return await self._connection.run(self._find_reasons(entity_ids, segments, partition))
 
     async def status(self) -> Status:
         """See :meth:`Reader.status`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
@@ -71,6 +71,21 @@ class DataDocs:
         """Partitions that have a page, oldest first."""
         names = map(PurePosixPath, self._lake.list(f"{self._folder}/nights"))
         return [name.stem for name in names if name.suffix == ".json"]
+
+    def find_night(self, partition: str) -> dict[str, Any] | None:
+        """What the index says of a night; None if it has no page."""
+        try:
+            return cast("dict[str, Any]", self._lake.read_json(f"{self._folder}/nights/{partition}.json"))
+        except FileNotFoundError:
+            return None
+
+    def read_page(self, partition: str | None) -> bytes:
+        """The page of a night, or the site's first page.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        return self._lake.read_bytes(self.index if partition is None else f"{self._folder}/nights/{partition}.html")
 
     def superseded(self) -> list[str]:
         """Partitions beyond the newest that are kept, oldest first."""

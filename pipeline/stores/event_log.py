@@ -9,7 +9,7 @@ event again, knowing the winner's.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -51,8 +51,11 @@ class EventLog(Generic[E]):
         self._name = name
         self._kind = kind
 
-    def events(self) -> list[E]:
+    def events(self, known: Sequence[E] = ()) -> list[E]:
         """Every event, in order.
+
+        Args:
+            known: the first events, as an earlier call gave them: they never change, so they are not read again.
 
         Raises:
             DamagedError: an event is missing or cannot be read.
@@ -61,7 +64,8 @@ class EventLog(Generic[E]):
         expected = [_event_name(number) for number in range(1, len(names) + 1)]
         if names != expected:
             raise self._damaged("an event is missing", ", ".join(expected), ", ".join(names))
-        return [self._read(number, name) for number, name in enumerate(names, start=1)]
+        kept = [] if len(known) > len(names) else list(known)  # a log that got shorter is another one
+        return [*kept, *(self._read(number, names[number - 1]) for number in range(len(kept) + 1, len(names) + 1))]
 
     def append(self, draft: Callable[[int], E]) -> E:
         """Write an event under the next number.

@@ -8,7 +8,7 @@ mirrors it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from pipeline.errors import NotReadyError, RefusedError
@@ -52,13 +52,13 @@ class Ledger:
         self._known_by = known_by
         self._log = EventLog(lake, job, f"jobs/{job}/{folder}", "model ledger", Event)
 
-    def events(self) -> list[Event]:
-        """Every event, in order.
+    def events(self, known: Sequence[Event] = ()) -> list[Event]:
+        """Every event, in order; see :meth:`EventLog.events`.
 
         Raises:
             DamagedError: an event is missing or cannot be read.
         """
-        events = self._log.events()
+        events = self._log.events(known)
         if self._known_by is None:
             return events
         return [event for event in events if datetime.fromisoformat(event.at) <= self._known_by]

@@ -75,13 +75,13 @@ class ReleaseLog:
         self._clock = clock
         self._log = EventLog(lake, job, f"jobs/{job}/release_log", "release log", ReleaseEvent)
 
-    def events(self) -> list[ReleaseEvent]:
-        """Every event, in order.
+    def events(self, known: Sequence[ReleaseEvent] = ()) -> list[ReleaseEvent]:
+        """Every event, in order; see :meth:`EventLog.events`.
 
         Raises:
             DamagedError: an event is missing or cannot be read.
         """
-        return self._log.events()
+        return self._log.events(known)
 
     def append(
         self,

@@ -93,14 +93,17 @@ class StageOutputs:
         self._job = job
         self._loaded: dict[tuple[str, str], Output] = {}
         self._redactions: dict[tuple[str, str], Redactions] = {}
+        self._made: set[tuple[str, str]] = set()
 
     def find(self, stage: str, inputs: Mapping[str, Any]) -> Output | None:
         """The output made from exactly these inputs; None if nobody has made it yet."""
         address = digest_json(inputs)
         try:
-            return self.load(stage, address)
+            found = self.load(stage, address)
         except FileNotFoundError:
             return None
+        self._made.discard((stage, address))
+        return found
 
     def load(self, stage: str, address: str) -> Output:
         """The output at ``address``.
@@ -167,7 +170,12 @@ class StageOutputs:
                 found=f"another manifest, with digest {output.digest}",
                 next_step="compare the library versions of the machines; a stage must give the same bytes every time",
             )
+        self._made.add((stage, output.address))
         return output
+
+    def is_new(self, output: Output) -> bool:
+        """Whether it was made here, and not found done when it was asked for last."""
+        return (output.stage, output.address) in self._made
 
     def read(self, output: Output, label: str, columns: list[str] | None = None) -> pa.Table:
         """One Parquet file of an output, whole, checked against its manifest.

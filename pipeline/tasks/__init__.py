@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipeline.tasks.acceptances import accept_delivery, accept_missing
+    from pipeline.tasks.alerting import tell_alarms, tell_failure
     from pipeline.tasks.approving import approve_release, decline_release
     from pipeline.tasks.basis import parse_basis
     from pipeline.tasks.carding import write_card
+    from pipeline.tasks.checking import check_jobs
     from pipeline.tasks.deciding import demote_model, list_models, promote_model, reject_challenger
     from pipeline.tasks.differing import diff_releases
     from pipeline.tasks.erasing import count_found, erase_entity, find_entity
     from pipeline.tasks.explaining import explain_release
     from pipeline.tasks.grading import grade
     from pipeline.tasks.health import check_health
+    from pipeline.tasks.monitoring.alarming import list_alarms
+    from pipeline.tasks.monitoring.feedback import grade_closed
+    from pipeline.tasks.monitoring.watching import watch
     from pipeline.tasks.night import approve, build_features, ingest, publish, score, validate
     from pipeline.tasks.partitions import deliveries_ready, newest_closed_partition, parse_partition, resolve_partition
     from pipeline.tasks.pinning import pin_release, unpin_release
@@ -35,7 +40,13 @@ if TYPE_CHECKING:
     from pipeline.tasks.runs import read_run
     from pipeline.tasks.settling import settle_shadow
     from pipeline.tasks.shadowing import score_shadows
+    from pipeline.tasks.shifting import explain_shift
     from pipeline.tasks.upstream import land_upstream
+    from pipeline.tasks.viewing.distributions import view_feature
+    from pipeline.tasks.viewing.jobs import describe_job, identify_view, view_job
+    from pipeline.tasks.viewing.live import view_live
+    from pipeline.tasks.viewing.nights import view_night
+    from pipeline.tasks.viewing.reports import write_night_report
     from pipeline.tasks.workspace import Workspace, open_workspace
 
 _MODULES = {
@@ -47,22 +58,28 @@ _MODULES = {
     "approve_release": "approving",
     "build_features": "night",
     "check_health": "health",
+    "check_jobs": "checking",
     "choose_policies": "replaying.policies",
     "choose_rollback": "rolling_back",
     "count_found": "erasing",
     "decline_release": "approving",
     "deliveries_ready": "partitions",
     "demote_model": "deciding",
+    "describe_job": "viewing.jobs",
     "diff_releases": "differing",
     "erase_entity": "erasing",
     "evaluate": "retraining",
     "explain_release": "explaining",
+    "explain_shift": "shifting",
     "find_affected": "redeliveries",
     "find_cool_down": "promoting",
     "find_entity": "erasing",
     "grade": "grading",
+    "grade_closed": "monitoring.feedback",
+    "identify_view": "viewing.jobs",
     "ingest": "night",
     "land_upstream": "upstream",
+    "list_alarms": "monitoring.alarming",
     "list_models": "deciding",
     "newest_closed_partition": "partitions",
     "open_workspace": "workspace",
@@ -86,10 +103,18 @@ _MODULES = {
     "settle_shadow": "settling",
     "snapshot": "retraining",
     "summarise_retention": "retention",
+    "tell_alarms": "alerting",
+    "tell_failure": "alerting",
     "train": "retraining",
     "unpin_release": "pinning",
     "validate": "night",
+    "view_feature": "viewing.distributions",
+    "view_job": "viewing.jobs",
+    "view_live": "viewing.live",
+    "view_night": "viewing.nights",
+    "watch": "monitoring.watching",
     "write_card": "carding",
+    "write_night_report": "viewing.reports",
 }
 
 __all__ = [
@@ -101,22 +126,28 @@ __all__ = [
     "approve_release",
     "build_features",
     "check_health",
+    "check_jobs",
     "choose_policies",
     "choose_rollback",
     "count_found",
     "decline_release",
     "deliveries_ready",
     "demote_model",
+    "describe_job",
     "diff_releases",
     "erase_entity",
     "evaluate",
     "explain_release",
+    "explain_shift",
     "find_affected",
     "find_cool_down",
     "find_entity",
     "grade",
+    "grade_closed",
+    "identify_view",
     "ingest",
     "land_upstream",
+    "list_alarms",
     "list_models",
     "newest_closed_partition",
     "open_workspace",
@@ -140,10 +171,18 @@ __all__ = [
     "settle_shadow",
     "snapshot",
     "summarise_retention",
+    "tell_alarms",
+    "tell_failure",
     "train",
     "unpin_release",
     "validate",
+    "view_feature",
+    "view_job",
+    "view_live",
+    "view_night",
+    "watch",
     "write_card",
+    "write_night_report",
 ]
 
 

@@ -166,7 +166,7 @@ def _record(
             problem=problem,
             who=who,
             why=why,
-            at=workspace.clock(),
+            at=workspace.wall_clock(),
         )
     except ValidationError as error:
         wrong = ", ".join(f"{item['loc'][0]}: {item['msg']}" for item in error.errors())

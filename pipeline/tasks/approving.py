@@ -28,7 +28,7 @@ def approve_release(
         RefusedError: it does not wait for an answer, it was turned down, or it was overtaken meanwhile.
         BadInputError: nobody is named, or no reason is given.
     """
-    Decision.make(job.name, who, why, workspace.clock())
+    Decision.make(job.name, who, why, workspace.wall_clock())
     candidate = read_candidate(workspace, job, require_manifest(workspace, job, generation))
     waiting, header = _find_waiting(workspace, job, candidate.partition, generation, "approved")
     if not release_rejected:
@@ -49,6 +49,7 @@ def approve_release(
     )
     return {
         "generation": generation,
+        "partition": candidate.partition,
         "result": flip.result,
         "previous": flip.previous,
         "model_version": header.model_version,
@@ -65,7 +66,7 @@ def decline_release(workspace: Workspace, job: Job, generation: str, *, who: str
         RefusedError: it does not wait for an answer.
         BadInputError: nobody is named, or no reason is given.
     """
-    Decision.make(job.name, who, why, workspace.clock())
+    Decision.make(job.name, who, why, workspace.wall_clock())
     manifest = require_manifest(workspace, job, generation)
     waiting, header = _find_waiting(workspace, job, manifest["partition"], generation, "declined")
     log_release(workspace, job, "declined", header, token=waiting.token, who=who, why=why)

@@ -14,7 +14,7 @@ from pipeline.keyspace import Basis
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.comparing import ScoredPopulation
 from pipeline.tasks.feature_building import load_feature_set
-from pipeline.tasks.manifests import AS_CORRECTED
+from pipeline.tasks.manifests import AS_CORRECTED, find_reasons
 from pipeline.tasks.night_inputs import PIN_STAGE, SourceOfNight, load_night
 from pipeline.tasks.runs import read_timings
 from pipeline.tasks.scoring import SCORE_STAGE
@@ -30,9 +30,11 @@ class Candidate:
         night: address of the pin that says what the night worked from.
         own: the sources of the partition itself.
         features: address of the features that were scored.
+        profile: address of their profile; None if they were not counted.
         scored: output of the score stage.
         basis: ``as_corrected``: today's deliveries and champion; ``as_known_then``: those of that night.
         known_by: the moment up to which deliveries and the model ledger were looked at; None for now.
+        reasons: address of the reasons of the highest predictions; None if there are none.
     """
 
     partition: str
@@ -40,9 +42,11 @@ class Candidate:
     night: str
     own: Mapping[str, SourceOfNight]
     features: str
+    profile: str | None
     scored: Output
     basis: Basis = AS_CORRECTED
     known_by: str | None = None
+    reasons: str | None = None
 
     def digest_inputs(self, priors: Mapping[str, float]) -> str:
         """Digest of what the predictions are made of: how a rollback recognises them."""
@@ -61,9 +65,11 @@ def find_candidate(workspace: Workspace, job: Job, partition: str, run: str, sco
         night=scored["night"],
         own=own,
         features=scored["features"],
+        profile=scored["profile"],
         scored=outputs.load(SCORE_STAGE, scored["output"]),
         basis=scored["basis"],
         known_by=scored["known_by"],
+        reasons=scored["reasons"]["output"],
     )
 
 
@@ -77,9 +83,11 @@ def read_candidate(workspace: Workspace, job: Job, manifest: Mapping[str, Any]) 
         night=manifest["night"],
         own=own,
         features=manifest["features"]["address"],
+        profile=(manifest.get("profile") or {}).get("address"),
         scored=outputs.load(SCORE_STAGE, manifest["scores"]["address"]),
         basis=manifest["basis"],
         known_by=manifest["known_by"],
+        reasons=find_reasons(manifest),
     )
 
 
@@ -106,6 +114,8 @@ def draft_manifest(
     bytes_per_prediction: float | None,
     gate: Mapping[str, Any],
     timings: Mapping[str, float],
+    reasons: Mapping[str, Any] | None,
+    profile: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """The manifest of a generation that was read back.
 
@@ -113,6 +123,8 @@ def draft_manifest(
         inputs: digest of what the predictions are made of.
         gate: the verdict of the release gate.
         timings: seconds of the steps of publishing so far.
+        reasons: where those of the generation are; None if it has none.
+        profile: where that of its features is; likewise.
     """
     feature_set = load_feature_set(job)
     scored = candidate.scored
@@ -125,7 +137,7 @@ def draft_manifest(
         "basis": candidate.basis,
         "known_by": candidate.known_by,
         "run": candidate.run,
-        "written_at": workspace.clock().isoformat(),
+        "written_at": workspace.wall_clock().isoformat(),
         "inputs": inputs,
         "code_version": __version__,
         "code": {"score": scored.inputs["code"], "model": scored.inputs["model_code"]},
@@ -136,8 +148,10 @@ def draft_manifest(
         "acceptances": pinned["acceptances"],
         "feature_set": {"name": feature_set.name, "version": feature_set.version, "digest": feature_set.digest},
         "features": {"address": candidate.features, "digest": scored.inputs["features"]},
+        "profile": None if profile is None else dict(profile),
         "model": {"version": scored.inputs["model_version"], "digest": scored.inputs["model_digest"]},
         "scores": {"address": scored.address, "digest": scored.digest},
+        "reasons": None if reasons is None else dict(reasons),
         "accounting": dict(accounting),
         "bytes_per_prediction": bytes_per_prediction,
         "gate": dict(gate),

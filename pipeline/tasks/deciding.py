@@ -59,7 +59,7 @@ def promote_model(
         BadInputError: nobody is named, no reason is given, or ``holds_from`` is not a date.
         RefusedError: the model does not load, or another one became champion meanwhile.
     """
-    Decision.make(job.name, who, why, workspace.clock())
+    Decision.make(job.name, who, why, workspace.wall_clock())
     ledger = workspace.ledger(job)
     known = ledger.version(version)
     start = _choose_start(workspace, job, holds_from, known)
@@ -94,7 +94,7 @@ def demote_model(
         BadInputError: nobody is named, no reason is given, or ``holds_from`` is not a date.
         RefusedError: it is not champion for that partition.
     """
-    Decision.make(job.name, who, why, workspace.clock())
+    Decision.make(job.name, who, why, workspace.wall_clock())
     ledger = workspace.ledger(job)
     start = _choose_start(workspace, job, holds_from, None)
     previous = ledger.champion(start)
@@ -113,7 +113,7 @@ def reject_challenger(workspace: Workspace, job: Job, version: str, *, who: str,
         BadInputError: nobody is named, or no reason is given.
         RefusedError: it is champion.
     """
-    Decision.make(job.name, who, why, workspace.clock())
+    Decision.make(job.name, who, why, workspace.wall_clock())
     return _tell(workspace, job, workspace.ledger(job).reject(version, who=who, why=why))
 
 

@@ -81,7 +81,7 @@ def erase_entity(
         DamagedError: a report of an earlier erasure is missing or cannot be read.
         UnavailableError: Redis does not take it.
     """
-    decision = Decision.make(job.name, who, why, workspace.clock())
+    decision = Decision.make(job.name, who, why, workspace.wall_clock())
     check_entity_id(entity_id)
     with _claim(workspace, job, decision):
         files = EntityFiles(workspace, job, entity_id)
@@ -139,7 +139,7 @@ def _claim(workspace: Workspace, job: Job, decision: Decision) -> Iterator[None]
     claim = {"job": job.name, **vars(decision)}
     if not lake.put_json_if_absent(CLAIM, claim):
         other = lake.read_json(CLAIM)
-        if workspace.clock() - datetime.fromisoformat(other["at"]) < CLAIMED_FOR:
+        if workspace.wall_clock() - datetime.fromisoformat(other["at"]) < CLAIMED_FOR:
             raise RefusedError(
                 "another erasure is under way",
                 job=job.name,

@@ -24,6 +24,7 @@ from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.cold_starts import make_priors
 from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.monitoring.references import write_reference
 from pipeline.tasks.snapshots import load_dataset
 from pipeline.tasks.workspace import Workspace, environment_of
 
@@ -83,6 +84,7 @@ def fit_challenger(workspace: Workspace, job: Job, dataset: Output) -> Output:
         prior_segment=None if job.priors is None else job.priors.segment,
         package=model_module.partition(".")[0],
     )
+    write_reference(workspace, job, saved.digest, rows)
     facts: dict[str, Any] = {
         "model": saved.model_dump(mode="json"),
         "metrics": _measure_on_holdout(workspace, job, dataset, saved, fitted.estimator),

@@ -29,6 +29,7 @@ def check_health(workspace: Workspace) -> dict[str, Any]:
             "jobs elsewhere": ", ".join(settings.jobs) or None,
             "mlflow": "set" if settings.mlflow_uri.get_secret_value() else "not set",
             "alert webhook": "set" if settings.alert_webhook.get_secret_value() else "not set",
+            "alert mail": _check_mail(workspace, problems),
             "model signing": _describe_keys(len(settings.signing_keys)),
         },
         "lake": _check_lake(workspace, problems),
@@ -36,6 +37,14 @@ def check_health(workspace: Workspace) -> dict[str, Any]:
         "jobs": {job.name: _check_job(workspace, job, problems) for job in load_jobs(settings)},
         "problems": problems,
     }
+
+
+def _check_mail(workspace: Workspace, problems: list[str]) -> str:
+    if not workspace.settings.smtp_url.get_secret_value():
+        return "not set"
+    if not workspace.settings.alert_from:
+        problems.append("NIGHTJAR_SMTP_URL is set and NIGHTJAR_ALERT_FROM is not: no alert can be mailed")
+    return "set"
 
 
 def _describe_keys(count: int) -> str:
@@ -47,7 +56,7 @@ def _describe_keys(count: int) -> str:
 def _check_lake(workspace: Workspace, problems: list[str]) -> dict[str, Any]:
     lake = workspace.lake
     try:
-        lake.replace_json(PROBE, {"written_at": workspace.clock().isoformat()})
+        lake.replace_json(PROBE, {"written_at": workspace.wall_clock().isoformat()})
         lake.remove(PROBE)
         writeable = True
     except OSError as error:

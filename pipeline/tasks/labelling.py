@@ -30,9 +30,14 @@ def find_label_sources(workspace: Workspace, job: Job, partition: str, known_by:
         BadInputError: one of them was refused.
     """
     source = job.source(job.label.source)
-    first = date.fromisoformat(partition)
-    days = [(first + timedelta(days=age)).isoformat() for age in range(1, job.label.closes_after + 1)]
+    days = list_label_days(job, partition)
     return [validate_source(workspace, job, source, day).rows for day in days if day <= known_by]
+
+
+def list_label_days(job: Job, partition: str) -> list[str]:
+    """The partitions whose deliveries hold the labels of ``partition``, oldest first."""
+    first = date.fromisoformat(partition)
+    return [(first + timedelta(days=age)).isoformat() for age in range(1, job.label.closes_after + 1)]
 
 
 def read_labels(workspace: Workspace, job: Job, feature_set: FeatureSet, sources: list[Output]) -> pd.DataFrame:

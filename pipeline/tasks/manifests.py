@@ -67,6 +67,12 @@ def require_manifest(workspace: Workspace, job: Job, generation: str, *, digest:
     return manifest
 
 
+def find_reasons(manifest: Mapping[str, Any]) -> str | None:
+    """Address of a release's reasons; None if it was loaded without, or before there were any."""
+    described = manifest.get("reasons")
+    return None if described is None else str(described["address"])
+
+
 def list_releases(workspace: Workspace, job: Job) -> list[str]:
     """The generations that have a manifest, in the order in which they were loaded."""
     names = [PurePosixPath(name).stem for name in workspace.lake.list(_releases(job))]

@@ -27,12 +27,14 @@ from pipeline.tasks.feature_building import (
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.ingesting import ingest_delivery, warn_of_new_columns
 from pipeline.tasks.manifests import AS_CORRECTED
+from pipeline.tasks.monitoring.profiles import score_and_profile
 from pipeline.tasks.night_inputs import load_night, pin_night
 from pipeline.tasks.partitions import check_closed, require_delivery
+from pipeline.tasks.reasons import explain_highest
 from pipeline.tasks.redeliveries import warn_of_redeliveries
 from pipeline.tasks.releasing import publish_release
 from pipeline.tasks.runs import Summary, record_stage
-from pipeline.tasks.scoring import score_features
+from pipeline.tasks.scoring import load_once
 from pipeline.tasks.validation_docs import write_docs, write_schema_refusal
 from pipeline.tasks.workspace import Workspace
 
@@ -142,15 +144,22 @@ def build_features(
     """
 
     def work() -> Summary:
-        _, inputs_of = load_night(workspace.outputs(job), job, validated["output"])
+        outputs = workspace.outputs(job)
+        _, inputs_of = load_night(outputs, job, validated["output"])
         built = build_partition(workspace, job, load_feature_set(job), inputs_of, force=force)
-        return {"output": built.address, "night": validated["output"], **built.facts, **_pass_on(validated)}
+        return {
+            "output": built.address,
+            "night": validated["output"],
+            "computed": outputs.is_new(built),
+            **built.facts,
+            **_pass_on(validated),
+        }
 
     return record_stage(workspace, job, partition, run, "build_features", work)
 
 
 def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summary, *, force: bool = False) -> Summary:
-    """Score the features with the champion of the partition, which is resolved here, once.
+    """Score the features with the champion of the partition, which is resolved here, once; profile and explain them.
 
     Raises:
         NotReadyError: no model is champion for the partition.
@@ -161,15 +170,23 @@ def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summa
     workspace = follow_basis(workspace, built["known_by"])
 
     def work() -> Summary:
-        features = workspace.outputs(job).load(BUILD_STAGE, built["output"])
+        outputs = workspace.outputs(job)
+        features = outputs.load(BUILD_STAGE, built["output"])
         champion = workspace.ledger(job).require_champion(partition)
-        scored = score_features(workspace, job, features, champion, force=force)
+        load = load_once(workspace, job)
+        done = score_and_profile(workspace, job, features, champion, force=force, load=load)
+        reasons = explain_highest(workspace, job, features, done.scored, champion, force=force, load=load)
         return {
-            "output": scored.address,
+            "output": done.scored.address,
+            "profile": None if done.profile is None else done.profile.address,
             "night": built["night"],
             "features": features.address,
             "model_version": champion.version,
-            "rows": scored.facts["rows"],
+            "computed": outputs.is_new(done.scored),
+            "rows": done.scored.facts["rows"],
+            "reasons": reasons,
+            "warnings": [*done.warnings, *([] if reasons["warning"] is None else [reasons["warning"]])],
+            "profile_seconds": done.seconds,
             **_pass_on(built),
         }
 

@@ -28,7 +28,7 @@ def unpin_release(workspace: Workspace, job: Job, generation: str, *, who: str) 
         NotReadyError: it was not pinned.
         BadInputError: nobody is named.
     """
-    decision = Decision.make(job.name, who, "unpinned", workspace.clock())
+    decision = Decision.make(job.name, who, "unpinned", workspace.wall_clock())
     if not workspace.janitor.unpin(job.name, generation):
         raise NotReadyError(
             f"generation {generation} was not pinned",

@@ -74,7 +74,9 @@ def find_reached(
     """
     made = [item.output for item in stored if item.output is not None]
     by_name = {name: output for output in made for name in (output.digest, output.address)}
-    young = [item.output for item in stored if item.output is not None and workspace.clock() - item.modified < GRACE]
+    young = [
+        item.output for item in stored if item.output is not None and workspace.wall_clock() - item.modified < GRACE
+    ]
     judged = choose_own_verdicts(workspace, job, (output for output in made if output.stage == EVALUATE_STAGE))
     waiting = [output.address for output in (*young, *judged, *_find_wanted(workspace, job))]
     for document in _list_kept_documents(workspace, job, generations):
@@ -136,7 +138,7 @@ def _list_kept_documents(workspace: Workspace, job: Job, generations: Collection
             yield manifest
     for file in lake.walk(f"jobs/{job.name}/runs"):
         partition = PurePosixPath(file.path).parts[3]
-        if partition >= oldest or workspace.clock() - file.modified < GRACE:
+        if partition >= oldest or workspace.wall_clock() - file.modified < GRACE:
             yield lake.read_json(file.path)
     events = workspace.ledger(job).events()
     for version in _list_kept_models(events, oldest):

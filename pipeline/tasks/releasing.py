@@ -19,9 +19,11 @@ from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import ScoredPopulation, check_segments
 from pipeline.tasks.gating import Verdict, judge_release, refuse_breach
 from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, write_manifest
+from pipeline.tasks.monitoring.profiles import describe_profile
 from pipeline.tasks.night_inputs import PIN_STAGE, SourceOfNight
 from pipeline.tasks.partitions import find_delivery
 from pipeline.tasks.preflight import check_space
+from pipeline.tasks.reasons import read_reasons
 from pipeline.tasks.release_history import find_served, log_release, notice_live, refuse_lost, refuse_rejected
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
@@ -37,7 +39,8 @@ class Staged:
         header: of the sealed generation; None in a dry run, whose load is discarded.
         inputs: digest of what the predictions are made of.
         gate: the verdict of the release gate.
-        warnings: what Redis lets pass and should not be left so, in words.
+        warnings: what Redis lets pass and should not be left so, and why there are no reasons or profile, in words.
+        reasons: predictions that have reasons.
         caveats: what readers are told with every answer, or would be.
     """
 
@@ -49,6 +52,7 @@ class Staged:
     accounting: dict[str, int]
     bytes_per_prediction: float | None
     warnings: list[str]
+    reasons: int
     caveats: tuple[str, ...]
 
 
@@ -90,6 +94,7 @@ def publish_release(
         "rows": staged.accounting["read_back"],
         "accounting": staged.accounting,
         "gate": staged.gate.summarise(),
+        "reasons": staged.reasons,
         "warnings": staged.warnings,
         "caveats": list(staged.caveats),
         "bytes_per_prediction": staged.bytes_per_prediction,
@@ -146,6 +151,10 @@ def _stage(workspace: Workspace, job: Job, candidate: Candidate, inputs: str, *,
         priors, prior_segment = read_priors(workspace, job, scored.inputs["model_version"])
         if priors:
             load.send_priors(priors)
+        reasons = read_reasons(workspace, job, partition, candidate.reasons)
+        profile = describe_profile(workspace, job, partition, candidate.profile)
+        if reasons.texts:
+            load.send_reasons(reasons.texts)
         for label in sorted(scored.files):
             load.send(workspace.outputs(job).read(scored, label))
         loaded = time.perf_counter()
@@ -170,12 +179,23 @@ def _stage(workspace: Workspace, job: Job, candidate: Candidate, inputs: str, *,
                 bytes_per_prediction=load.bytes_per_prediction,
                 gate=gate.to_json(),
                 timings={name: round(seconds, 3) for name, seconds in timings.items()},
+                reasons=reasons.described,
+                profile=profile.described,
             )
             digest = write_manifest(workspace, job, manifest)
             header = _make_header(job, candidate, load, inputs, digest, prior_segment, caveats)
             load.seal(header)
     return Staged(
-        load.generation, load.token, header, inputs, gate, accounting, load.bytes_per_prediction, warnings, caveats
+        generation=load.generation,
+        token=load.token,
+        header=header,
+        inputs=inputs,
+        gate=gate,
+        accounting=accounting,
+        bytes_per_prediction=load.bytes_per_prediction,
+        warnings=[*warnings, *filter(None, (reasons.warning, profile.warning))],
+        reasons=len(reasons.texts),
+        caveats=caveats,
     )
 
 

@@ -25,7 +25,8 @@ from pipeline.stores.release_log import (
 )
 from pipeline.tasks.cold_starts import read_priors
 from pipeline.tasks.comparing import SCORES
-from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, require_manifest
+from pipeline.tasks.manifests import AS_CORRECTED, find_highest_token, find_reasons, require_manifest
+from pipeline.tasks.reasons import read_reasons
 from pipeline.tasks.release_history import log_release
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.scoring import SCORE_STAGE
@@ -128,12 +129,17 @@ def _restore(workspace: Workspace, job: Job, header: Header, known_token: int) -
     except FileNotFoundError:
         return "gone"
     header = replace(header, rows=outputs.count_rows(scored, SCORES))  # what was erased since stays erased
+    reasons = read_reasons(workspace, job, header.partition, find_reasons(manifest))
+    if reasons.described is None:
+        header = replace(header, reason_buckets=0)
     load = workspace.predictions.restoration(job.name).begin(header, known_token, decimals=scored.inputs["decimals"])
     if load is None:
         return "present"
     with load:
         if header.priors:
             load.send_priors(read_priors(workspace, job, header.model_version)[0])
+        if header.reason_buckets:
+            load.send_reasons(reasons.texts, header.reason_buckets)
         labels = scored.shards(SCORES)
         if header.buckets % len(labels):  # its buckets were chosen by all ids at once
             load.send(pa.concat_tables([outputs.read(scored, label) for label in labels]))

@@ -1,14 +1,14 @@
 """Retention: what may go, because nothing that is kept reaches it and it is no longer young.
 
-The model ledger and the files of its models, model cards, release manifests, the release log, acceptances, reports of
-erasures, and the newest delivery of every partition are never removed.
+The model ledger and the files of its models, model cards, release manifests, the release log, the log of alarms,
+acceptances, reports of erasures, and the newest delivery of every partition are never removed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +23,7 @@ from pipeline.tasks.restoring import list_restorable
 from pipeline.tasks.validating import STAGE as VALIDATE_STAGE
 from pipeline.tasks.workspace import Workspace
 
-DAGS = ("nightly_scoring", "retraining", "rollback")
+DAGS = ("nightly_scoring", "retraining", "feedback", "rollback")
 """Whose runs have a folder of logs, with the job's name behind it."""
 
 
@@ -36,6 +36,9 @@ class Kind(StrEnum):
     UNFINISHED_OUTPUT = "unfinished outputs"
     DELIVERY = "superseded deliveries"
     RUN = "run records"
+    NIGHT = "monitoring records"
+    REPORT = "reports of nights"
+    REFERENCE = "references of models that no ledger names"
     REPLAY = "replays"
     MODEL_FILE = "files of models that no ledger names"
     UNFINISHED_FILE = "unfinished files"
@@ -85,6 +88,7 @@ def plan_retention(workspace: Workspace, job: Job) -> list[Removal]:
         ),
         *_plan_deliveries(workspace, job, reached),
         *_plan_runs(workspace, job),
+        *_plan_monitoring(workspace, job),
         *_plan_replays(workspace, job, reached),
         *_plan_unfinished(workspace, job),
         *_plan_docs(workspace, job),
@@ -141,7 +145,7 @@ def _is_kept(workspace: Workspace, item: StoredOutput, reached: set[str]) -> boo
 
 
 def _is_young(workspace: Workspace, modified: datetime) -> bool:
-    return workspace.clock() - modified < GRACE
+    return workspace.wall_clock() - modified < GRACE
 
 
 def _plan_tiles(workspace: Workspace, superfluous: Iterable[StoredOutput]) -> Iterator[Removal]:
@@ -163,7 +167,7 @@ def _plan_deliveries(workspace: Workspace, job: Job, reached: set[str]) -> Itera
         for partition in () if source.name in shared else workspace.deliveries.partitions(source.name):
             newest = workspace.deliveries.newest(source.name, partition)
             for delivery in workspace.deliveries.all_of(source.name, partition):
-                is_old = workspace.clock() - delivery.landed_at >= max(job.retention.deliveries, GRACE)
+                is_old = workspace.wall_clock() - delivery.landed_at >= max(job.retention.deliveries, GRACE)
                 if delivery != newest and is_old and delivery.digest not in reached:
                     size = sum(file.bytes for file in delivery.files)
                     yield Removal(Kind.DELIVERY, delivery.folder, size, delivery.landed_at)
@@ -171,8 +175,37 @@ def _plan_deliveries(workspace: Workspace, job: Job, reached: set[str]) -> Itera
 
 def _plan_runs(workspace: Workspace, job: Job) -> Iterator[Removal]:
     for file in workspace.lake.walk(f"jobs/{job.name}/runs"):
-        if workspace.clock() - file.modified >= max(job.retention.runs, GRACE):
+        if workspace.wall_clock() - file.modified >= max(job.retention.runs, GRACE):
             yield Removal(Kind.RUN, file.path, file.bytes, file.modified)
+
+
+def _plan_monitoring(workspace: Workspace, job: Job) -> Iterator[Removal]:
+    """What was seen of nights long before the newest with their reports, and the references of unregistered models.
+
+    Nights are counted from the newest that was watched, and not from today: a job may be of days long past.
+    """
+    folder = f"jobs/{job.name}/monitoring"
+    watched = [night.removesuffix(".json") for night in workspace.lake.list(f"{folder}/observed")]
+    newest = date.fromisoformat(max(watched, default=job.first_partition.isoformat()))
+    oldest = (newest - job.retention.monitoring).isoformat()
+    folders = {f"{folder}/{kind}": Kind.NIGHT for kind in ("observed", "graded", "moved", "profiles")}
+    for of_nights, kind in {**folders, f"jobs/{job.name}/reports": Kind.REPORT}.items():
+        for file in _list_records(workspace, of_nights):
+            if PurePosixPath(file.path).stem < oldest:
+                yield Removal(kind, file.path, file.bytes, file.modified)
+    registered = {version.registration.model_digest for version in workspace.ledger(job).versions()}
+    for file in _list_records(workspace, f"{folder}/references"):
+        if PurePosixPath(file.path).stem not in registered:
+            yield Removal(Kind.REFERENCE, file.path, file.bytes, file.modified)
+
+
+def _list_records(workspace: Workspace, folder: str) -> list[StoredFile]:
+    """The finished files of a folder that are no longer young."""
+    return [
+        file
+        for file in workspace.lake.walk(folder)
+        if not PurePosixPath(file.path).name.startswith(".") and not _is_young(workspace, file.modified)
+    ]
 
 
 def _plan_replays(workspace: Workspace, job: Job, reached: set[str]) -> Iterator[Removal]:
@@ -218,5 +251,5 @@ def _plan_logs(workspace: Workspace, job: Job) -> Iterator[Removal]:
             continue
         facts = path.stat()
         modified = datetime.fromtimestamp(facts.st_mtime, UTC)
-        if workspace.clock() - modified >= max(job.retention.logs, GRACE):
+        if workspace.wall_clock() - modified >= max(job.retention.logs, GRACE):
             yield Removal(Kind.LOG, str(path), facts.st_size, modified)

@@ -64,7 +64,7 @@ def roll_back(workspace: Workspace, job: Job, to: str, *, with_model: bool, who:
         BadInputError: nobody is named, or no reason is given.
         UnavailableError: Redis does not take it.
     """
-    Decision.make(job.name, who, why, workspace.clock())
+    Decision.make(job.name, who, why, workspace.wall_clock())
     require_manifest(workspace, job, to)
     notice_live(workspace, job)
     if with_model:

@@ -1,9 +1,11 @@
 """Run records: what every attempt to produce a partition did, stage by stage.
 
     jobs/<job>/runs/<partition>/<run>/<stage>.json
+    jobs/<job>/runs/<partition>/<run>/attempts/<stage>-0001.json
 
 A stage that is tried again in the same run replaces its own record.  An attempt that was overtaken, such as a task that
-Airflow believed dead, leaves that of its successor as it is.
+Airflow believed dead, leaves that of its successor as it is.  The record of every attempt stays beside it: one that was
+killed says that it was begun, and no more.
 """
 
 from __future__ import annotations
@@ -23,9 +25,11 @@ from pipeline.tasks.partitions import parse_partition
 from pipeline.tasks.workspace import Workspace
 
 SHADOWS = "score_shadows"
-STAGES = ("ingest", "validate", "build_features", "score", "publish", SHADOWS, "approve")
+WATCH = "watch"
+STAGES = ("ingest", "validate", "build_features", "score", "publish", SHADOWS, "approve", WATCH)
 
 MAX_FOLDER_NAME = 200
+ATTEMPTS = "attempts"
 
 Summary = dict[str, Any]
 
@@ -36,8 +40,9 @@ def record_stage(
     """Do the work of a stage, and leave a record of it whether it succeeds or fails.
 
     Returns:
-        What ``work`` returned, with ``stage``, ``job``, ``partition``, ``run``, ``started_at`` (ISO 8601, UTC) and
-        ``seconds`` (wall time) added; small enough to travel between Airflow tasks.
+        What ``work`` returned, with ``stage``, ``job``, ``partition``, ``run``, ``started_at`` (ISO 8601, UTC),
+        ``attempt`` (how often the run has begun the stage) and ``seconds`` (wall time) added; small enough to travel
+        between Airflow tasks.
 
     Raises:
         NightjarError: what the work raised, without what libraries said, which may quote rows.
@@ -48,8 +53,10 @@ def record_stage(
         "job": job.name,
         "partition": partition,
         "run": run,
-        "started_at": workspace.clock().isoformat(),
+        "started_at": workspace.wall_clock().isoformat(),
     }
+    lake, folder = workspace.lake, _run_folder(job, partition, run)
+    record = _begin_attempt(lake, folder, record)
     start = time.perf_counter()
     try:
         with conceal_rows(job.name, partition):
@@ -63,7 +70,8 @@ def record_stage(
     finally:
         record["seconds"] = round(time.perf_counter() - start, 3)
         record["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        _put_record(workspace.lake, f"{_run_folder(job, partition, run)}/{stage}.json", record)
+        lake.replace_json(_attempt_path(folder, stage, record["attempt"]), record)
+        _put_record(lake, f"{folder}/{stage}.json", record)
     return record
 
 
@@ -112,6 +120,17 @@ def read_run(workspace: Workspace, job: Job, partition: str, run: str | None = N
     }
 
 
+def find_newest_run(workspace: Workspace, job: Job) -> Summary | None:
+    """The newest run of the newest partition that one was begun for, as :func:`read_run` has it; None before any."""
+    partitions = workspace.lake.list(f"jobs/{job.name}/runs")
+    return read_run(workspace, job, partitions[-1]) if partitions else None
+
+
+def find_failure(run: Summary) -> Summary | None:
+    """The record of the stage that a run failed at; None if none did.  Shadows fail no night."""
+    return next((stage for stage in run["stages"] if stage["state"] == "failed" and stage["stage"] != SHADOWS), None)
+
+
 def read_timings(workspace: Workspace, job: Job, partition: str, run: str) -> dict[str, dict[str, Any]]:
     """When each finished stage of a run began and how many seconds it took, by stage."""
     folder = _run_folder(job, partition, run)
@@ -122,6 +141,21 @@ def read_timings(workspace: Workspace, job: Job, partition: str, run: str) -> di
         for record in records
         if record["state"] == "success"
     }
+
+
+def _begin_attempt(lake: Lake, folder: str, record: Summary) -> Summary:
+    """The record with ``attempt``, the next number that nobody has taken."""
+    begun = [name for name in lake.list(f"{folder}/{ATTEMPTS}") if name.rpartition("-")[0] == record["stage"]]
+    attempt = len(begun) + 1
+    while not lake.put_json_if_absent(
+        _attempt_path(folder, record["stage"], attempt), {**record, "attempt": attempt, "state": "begun"}
+    ):
+        attempt += 1
+    return {**record, "attempt": attempt}
+
+
+def _attempt_path(folder: str, stage: str, attempt: int) -> str:
+    return f"{folder}/{ATTEMPTS}/{stage}-{attempt:04d}.json"
 
 
 def _put_record(lake: Lake, path: str, record: Summary) -> None:
@@ -141,6 +175,7 @@ def _newest_first(workspace: Workspace, job: Job, partition: str) -> list[Summar
         workspace.lake.read_json(f"{folder}/{run}/{name}")
         for run in workspace.lake.list(folder)
         for name in workspace.lake.list(f"{folder}/{run}")
+        if name != ATTEMPTS
     ]
     return sorted(records, key=lambda record: str(record["started_at"]), reverse=True)
 

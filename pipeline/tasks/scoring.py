@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pandas as pd
 import pyarrow as pa
 
 from pipeline.digests import digest_code
@@ -23,6 +24,18 @@ SHADOW_STAGE = "shadow"
 SCORE_SCHEMA = pa.schema([pa.field("entity_id", pa.string()), pa.field("prediction", pa.float64())])
 
 
+def load_once(workspace: Workspace, job: Job) -> Callable[[ModelVersion], Model]:
+    """What gives a model, verified, and reads it from the lake the first time alone."""
+    loaded: dict[str, Model] = {}
+
+    def load(version: ModelVersion) -> Model:
+        if version.version not in loaded:
+            loaded[version.version] = workspace.models(job).load(version)
+        return loaded[version.version]
+
+    return load
+
+
 def score_features(
     workspace: Workspace,
     job: Job,
@@ -32,12 +45,14 @@ def score_features(
     stage: str = SCORE_STAGE,
     force: bool = False,
     load: Callable[[ModelVersion], Model] | None = None,
+    look_at: Callable[[pd.DataFrame], None] | None = None,
 ) -> Output:
     """Score every shard of a partition's features with one model.
 
     Args:
         stage: whose output the scores are: of what is served, or of a shadow.
         load: gives the model, verified; default: read from the lake.
+        look_at: is given each shard that was scored, as built; nothing if the scores are there already.
     """
     feature_set = load_feature_set(job)
     models = workspace.models(job)
@@ -67,4 +82,6 @@ def score_features(
         table = pa.table([pa.array(frame[job.entity_id]), pa.array(scores)], schema=SCORE_SCHEMA)
         name = shard_label(SCORES, shard)
         files[name] = outputs.write(stage, inputs, name, table)
+        if look_at is not None:
+            look_at(frame)
     return outputs.commit(stage, inputs, files, {"rows": sum(file.rows for file in files.values())})

@@ -12,19 +12,16 @@ from pipeline.errors import BadInputError, DamagedError, NightjarError, RefusedE
 from pipeline.job import Job
 from pipeline.stages.evaluate import judge_challenger
 from pipeline.stores.ledger_events import Event, ModelVersion, find_shadows
-from pipeline.stores.release_log import MADE_LIVE, list_rejected
 from pipeline.tasks.challenging import Challenge, compare_scores
-from pipeline.tasks.comparing import SCORES
-from pipeline.tasks.feature_building import load_feature_set
-from pipeline.tasks.labelling import LABEL, find_label_sources, read_labels
-from pipeline.tasks.manifests import AS_CORRECTED, read_manifest
-from pipeline.tasks.night_inputs import load_night
+from pipeline.tasks.comparing import ENTITY_ID, SCORES
+from pipeline.tasks.grading import add_segments, list_published, match_labels, read_served
+from pipeline.tasks.labelling import LABEL, find_label_sources
+from pipeline.tasks.manifests import read_manifest
 from pipeline.tasks.promoting import next_partition
 from pipeline.tasks.proving import prove_version
 from pipeline.tasks.runs import SHADOWS, Summary, read_run, summarise_stage
-from pipeline.tasks.scoring import SCORE_STAGE, SHADOW_STAGE
+from pipeline.tasks.scoring import SHADOW_STAGE
 from pipeline.tasks.snapshots import Dataset
-from pipeline.tasks.tiling import read_rows
 from pipeline.tasks.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
@@ -115,8 +112,11 @@ def _read_night(
     if through is not None and night <= through:
         return None
     try:
-        manifest = _find_published(workspace, job, night)
-        if manifest is None or manifest["model"]["version"] != champion.version:
+        generation = list_published(workspace.release_log(job).events()).get(night)
+        if generation is None:
+            return None
+        manifest = read_manifest(workspace, job, generation)
+        if manifest["model"]["version"] != champion.version:
             return None
         return _collect_rows(workspace, job, event.model_version, manifest, known_by)
     except (KeyError, NightjarError, FileNotFoundError) as error:
@@ -138,35 +138,14 @@ def _collect_rows(
     stages = read_run(workspace, job, night, manifest["run"])["stages"]
     scored: Summary = next((stage for stage in stages if stage["stage"] == SHADOWS), {})
     address = scored.get("shadows", {})[version]
-    labels = read_labels(workspace, job, load_feature_set(job), find_label_sources(workspace, job, night, known_by))
+    labels = find_label_sources(workspace, job, night, known_by)
     outputs = workspace.outputs(job)
-    served = outputs.read_all(outputs.load(SCORE_STAGE, manifest["scores"]["address"]), SCORES).to_pandas()
+    served = read_served(workspace, job, manifest)
     shadow = outputs.read_all(outputs.load(SHADOW_STAGE, address), SCORES).to_pandas()
     rows = served.rename(columns={"prediction": _SERVED}).merge(
-        shadow.rename(columns={"prediction": _SHADOW}), on="entity_id", validate="one_to_one"
+        shadow.rename(columns={"prediction": _SHADOW, ENTITY_ID: job.entity_id}),
+        on=job.entity_id,
+        validate="one_to_one",
     )
-    rows = rows.rename(columns={"entity_id": job.entity_id}).merge(labels, on=job.entity_id, validate="one_to_one")
-    return _add_segments(workspace, job, manifest, rows).assign(**{_DAY: night})
-
-
-def _find_published(workspace: Workspace, job: Job, partition: str) -> dict[str, Any] | None:
-    """The manifest of the newest release of a partition that readers were given, and that was not rolled back."""
-    events = workspace.release_log(job).events()
-    rejected = list_rejected(events)
-    for event in reversed(events):
-        is_published = event.kind in MADE_LIVE | {"kept"} and event.partition == partition
-        if is_published and event.inputs not in rejected:
-            manifest = read_manifest(workspace, job, event.generation)
-            if manifest["basis"] == AS_CORRECTED:
-                return manifest
-    return None
-
-
-def _add_segments(workspace: Workspace, job: Job, manifest: dict[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
-    if not job.segments:
-        return rows
-    own, _ = load_night(workspace.outputs(job), job, manifest["night"])
-    wanted = [job.entity_id, *job.segments]
-    population = read_rows(workspace, job, job.population.name, own[job.population.name].rows, wanted)
-    values = population[list(job.segments)].assign(**{job.entity_id: population[job.entity_id].astype("str")})
-    return rows.merge(values, on=job.entity_id, how="left", validate="one_to_one")
+    rows = match_labels(workspace, job, rows, labels)
+    return add_segments(workspace, job, manifest, rows).assign(**{_DAY: night})

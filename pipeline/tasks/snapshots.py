@@ -121,14 +121,7 @@ def load_dataset(
     days = [_take_day(workspace, job, entry, list(segments)) for entry in snapshot.inputs[part]]
     rows = pd.concat(days, ignore_index=True) if days else pd.DataFrame()
     if rows.empty:
-        raise NotReadyError(
-            f"no outcome is known for any row of the {part}",
-            job=job.name,
-            partition=snapshot.inputs["known_by"],
-            expected=f"labels from {job.label.source}, matched by {job.entity_id}",
-            found=f"{len(days)} partitions without any",
-            next_step="look whether the label's source has the ids of the population",
-        )
+        raise _without_outcomes(job, snapshot, part)
     if job.label.closes_after > 1 and rows[job.entity_id].duplicated().any():
         raise DeclarationError(
             "entities come back on later days, so an outcome could be that of a later partition",
@@ -149,6 +142,22 @@ def load_dataset(
     )
 
 
+def sample_training(workspace: Workspace, job: Job, snapshot: Output, most: int) -> pd.DataFrame:
+    """Entity ids and features of at most ``most`` of the rows to train on, holding a partition of them at a time.
+
+    Raises:
+        NotReadyError: there are none.
+    """
+    most = min(most, snapshot.inputs["max_rows"] or most)
+    rows = pd.DataFrame()
+    for entry in snapshot.inputs["train"]:
+        rows = pd.concat([rows, _take_day(workspace, job, entry, [])], ignore_index=True)
+        rows = rows.iloc[choose_rows(rows[job.entity_id], rows[_PARTITION], most)]
+    if rows.empty:
+        raise _without_outcomes(job, snapshot, "train")
+    return rows.drop(columns=[LABEL, _PARTITION]).reset_index(drop=True)
+
+
 def load_outcomes(
     workspace: Workspace, job: Job, snapshot: Output, part: str, segment: str | None
 ) -> tuple[pd.Series, pd.Series | None]:
@@ -163,6 +172,17 @@ def load_outcomes(
     ]
     outcomes = pd.concat(frames, ignore_index=True).dropna(subset=[LABEL])
     return outcomes[LABEL], None if segment is None else outcomes[segment]
+
+
+def _without_outcomes(job: Job, snapshot: Output, part: str) -> NotReadyError:
+    return NotReadyError(
+        f"no outcome is known for any row of the {part}",
+        job=job.name,
+        partition=snapshot.inputs["known_by"],
+        expected=f"labels from {job.label.source}, matched by {job.entity_id}",
+        found=f"{len(snapshot.inputs[part])} partitions without any",
+        next_step="look whether the label's source has the ids of the population",
+    )
 
 
 def _load_outcomes(workspace: Workspace, job: Job, entry: Mapping[str, Any], columns: list[str]) -> pd.DataFrame:

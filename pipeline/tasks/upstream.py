@@ -81,7 +81,7 @@ def land_day(
     wanted = [source for source in upstream.sources if sources is None or source in sources]
     tables = [(source, upstream.deliver(source, day)) for source in wanted]
     return [
-        workspace.deliveries.land(source, day, [table], workspace.clock())
+        workspace.deliveries.land(source, day, [table], workspace.wall_clock())
         for source, table in tables
         if table is not None
     ]

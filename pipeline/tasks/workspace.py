@@ -9,20 +9,23 @@ import importlib.metadata
 import platform
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.job import Job
 from pipeline.settings import Settings
 from pipeline.stores.acceptances import Acceptances
+from pipeline.stores.alert_log import AlertLog
 from pipeline.stores.experiments import Experiments
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
 from pipeline.stores.model_cards import ModelCards
+from pipeline.stores.monitoring import MonitoringRecords
 from pipeline.stores.predictions import PredictionStore
 from pipeline.stores.release_log import ReleaseLog
 from pipeline.stores.signatures import SigningKeys
+from pipeline.tasks.clocks import find_wall, move_clock, now_utc
 from pipeline.tasks.memory import memory_of
 
 if TYPE_CHECKING:
@@ -35,11 +38,6 @@ Value = TypeVar("Value")
 
 LIBRARIES = ("numpy", "pandas", "pyarrow")
 """Libraries whose version may change the bytes of a stage's output."""
-
-
-def now_utc() -> datetime:
-    """The wall clock."""
-    return datetime.now(UTC)
 
 
 def environment_of(*libraries: str) -> dict[str, str]:
@@ -74,6 +72,7 @@ class Workspace:
     """Opened stores.  It can be sent to another process, which opens them again.
 
     Attributes:
+        clock: by it partitions close and predictions age; ``NIGHTJAR_CLOCK`` moves it.
         known_by: look no further than this moment: what landed later did not, and who became champion later is not.
         branch: models are registered and promoted there, and not mirrored; None for production.
     """
@@ -82,6 +81,11 @@ class Workspace:
     clock: Callable[[], datetime] = now_utc
     known_by: datetime | None = None
     branch: Branch | None = None
+
+    @property
+    def wall_clock(self) -> Callable[[], datetime]:
+        """What stamps files, runs, decisions and what Redis holds: the time, whatever ``NIGHTJAR_CLOCK`` says."""
+        return find_wall(self.clock)
 
     @cached_property
     def lake(self) -> Lake:
@@ -98,12 +102,12 @@ class Workspace:
     @cached_property
     def predictions(self) -> PredictionStore:
         """The Redis that serves."""
-        return PredictionStore(self.settings.redis_url.get_secret_value(), self.clock)
+        return PredictionStore(self.settings.redis_url.get_secret_value(), self.wall_clock)
 
     @cached_property
     def janitor(self) -> PredictionStore:
         """The same, with the rights to remove what was superseded and no others."""
-        return PredictionStore(self.settings.url_for_cleaning, self.clock)
+        return PredictionStore(self.settings.url_for_cleaning, self.wall_clock)
 
     @cached_property
     def tiles(self) -> Tiles:
@@ -134,11 +138,20 @@ class Workspace:
     def ledger(self, job: Job) -> Ledger:
         """The job's model ledger."""
         folder = "models" if self.branch is None else f"{self.branch.folder}/models"
-        return Ledger(self.lake, job.name, self.clock, self.known_by, folder)
+        return Ledger(self.lake, job.name, self.wall_clock, self.known_by, folder)
 
     def release_log(self, job: Job) -> ReleaseLog:
         """What became of the job's generations."""
-        return ReleaseLog(self.lake, job.name, self.clock)
+        return ReleaseLog(self.lake, job.name, self.wall_clock)
+
+    def monitoring(self, job: Job) -> MonitoringRecords:
+        """What was seen of the job's nights."""
+        folder = "" if self.branch is None else self.branch.folder
+        return MonitoringRecords(self.lake, job.name, folder)
+
+    def alert_log(self, job: Job) -> AlertLog:
+        """What people were told of the job."""
+        return AlertLog(self.lake, job.name, self.wall_clock)
 
     def models(self, job: Job) -> Models:
         """The job's model files."""
@@ -173,5 +186,12 @@ class Workspace:
 
 
 def open_workspace(settings: Settings, clock: Callable[[], datetime] = now_utc) -> Workspace:
-    """The workspace that the settings describe.  Nothing is connected to before it is used."""
-    return Workspace(settings, clock)
+    """The workspace that the settings describe.  Nothing is connected to before it is used.
+
+    Args:
+        clock: the wall's, which ``NIGHTJAR_CLOCK`` moves.
+
+    Raises:
+        DeclarationError: ``NIGHTJAR_CLOCK`` is no time.
+    """
+    return Workspace(settings, move_clock(clock, settings.moved_clock))

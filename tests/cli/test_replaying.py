@@ -25,3 +25,13 @@ def test_what_cannot_be_replayed_is_refused(nightjar: Nightjar) -> None:
     options = ("--from", "2024-03-03", "--to", "2024-03-04")
     assert nightjar("replay", JOB, *options, "--policy", "fortnightly").code == 1
     assert nightjar("replay", JOB, *options, "--retrain", "weekly").code == 2
+
+
+def test_a_watched_policy_is_told_in_a_file_of_its_own(nightjar: Nightjar, tmp_path: Path) -> None:
+    options = ("--from", "2024-03-03", "--to", "2024-03-04", "--policy", "never", "--report", str(tmp_path))
+    answer = nightjar("replay", JOB, *options, "--watch", "never", "--json")
+    assert answer.code == 0
+    assert "watched" not in answer.json
+    watched = json.loads((tmp_path / "watched.json").read_text())
+    assert [night["partition"] for night in watched["nights"]] == ["2024-03-03", "2024-03-04"]
+    assert nightjar("replay", JOB, *options, "--watch", "weekly").code == 2

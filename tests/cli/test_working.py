@@ -22,6 +22,7 @@ def test_a_night_is_run_and_told_in_json(nightjar: Nightjar) -> None:
         "build_features",
         "score",
         "publish",
+        "watch",
     ]
     assert answer.json["accounting"]["read_back"] == METERS
 
@@ -30,7 +31,9 @@ def test_a_night_is_run_and_told_to_people(nightjar: Nightjar) -> None:
     answer = nightjar("run", JOB, "--partition", LIVE)
     assert answer.code == 0
     assert "build_features" in answer.out
-    assert "is live" in " ".join(answer.out.split())
+    told = " ".join(answer.out.split())
+    assert "is live" in told
+    assert "watched: nothing is beyond what is usual" in told
     again = nightjar("run", JOB, "--partition", LIVE, "--force")
     assert again.code == 0
 

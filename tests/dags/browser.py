@@ -37,6 +37,7 @@ class Browser:
             stderr=subprocess.DEVNULL,
         )
         self._sent = 0
+        self.events: list[dict[str, Any]] = []
         self._connection = connect(self._find_page(), max_size=None, open_timeout=PATIENCE)
         self.send("Emulation.setTimezoneOverride", timezoneId=timezone)
         self.send("Emulation.setDeviceMetricsOverride", width=1400, height=1200, deviceScaleFactor=1, mobile=False)
@@ -57,6 +58,8 @@ class Browser:
         self._connection.send(json.dumps({"id": self._sent, "method": method, "params": parameters}))
         while True:
             message = json.loads(self._connection.recv(timeout=PATIENCE))
+            if "method" in message:
+                self.events.append(message)
             if message.get("id") == self._sent:
                 assert "error" not in message, message
                 return dict(message["result"])
@@ -80,14 +83,47 @@ class Browser:
         self.run(f"({script}).focus()")
         self.send("Input.insertText", text=text)
 
+    def press(self, key: str, code: int = 0) -> None:
+        """Press a key where the focus is, such as ``Tab`` (9) or ``ArrowLeft`` (37)."""
+        codes = {"code": key, "windowsVirtualKeyCode": code, "text": "\r" if key == "Enter" else ""}
+        for kind in ("keyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, key=key, **codes)
+
+    def resize(self, width: int, height: int, *, mobile: bool = False) -> None:
+        """Give the page another size, in CSS pixels."""
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=mobile)
+
+    def prefer(self, **features: str) -> None:
+        """What the system of the person says that they like, such as ``prefers_color_scheme="dark"``."""
+        named = [{"name": name.replace("_", "-"), "value": value} for name, value in features.items()]
+        self.send("Emulation.setEmulatedMedia", features=named)
+
+    def take_picture(self, path: Path, *, whole: bool = False) -> None:
+        """What the page shows as a PNG; all of it, or what is in the window."""
+        shown = self.send("Page.captureScreenshot", captureBeyondViewport=whole)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(base64.b64decode(shown["data"]))
+
+    def list_events(self, *methods: str) -> list[dict[str, Any]]:
+        """What the browser told of these since their domain was enabled, as parameters."""
+        self.run("0")
+        return [event["params"] for event in self.events if event["method"] in methods]
+
     def wait_for(self, script: str) -> None:
         """Wait until the expression is true; if it never is, what the page showed is beside the profile."""
         deadline = time.monotonic() + PATIENCE
         while not self.run(script):
             if time.monotonic() > deadline:
                 picture = self._profile.with_suffix(".png")
-                picture.write_bytes(base64.b64decode(self.send("Page.captureScreenshot")["data"]))
+                self.take_picture(picture)
                 raise AssertionError(f"{script} never was true; see {picture}")
+            time.sleep(0.1)
+
+    def wait_for_window(self, url: str) -> None:
+        """Wait until another window is open with this address, whether or not it can be reached."""
+        deadline = time.monotonic() + PATIENCE
+        while url not in [target["url"] for target in self.send("Target.getTargets")["targetInfos"]]:
+            assert time.monotonic() < deadline, f"no window was opened with {url}"
             time.sleep(0.1)
 
     def _find_page(self) -> str:

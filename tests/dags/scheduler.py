@@ -74,6 +74,11 @@ class Scheduler:
             row = session.execute(value).first()
         return TaskInstanceState(instance.state).value, None if row is None else XComModel.deserialize_value(row[0])
 
+    def watch_night(self, run: DagRun) -> tuple[str, str]:
+        """Run what comes after a release; the states of ``watch`` and ``ask_for_training``."""
+        watched, asked = (self.run_task(run, task)[0] for task in ("watch", "ask_for_training"))
+        return watched, asked
+
     def schedule_due_runs(self) -> None:
         """What the scheduler does in each of its rounds: make a run of each DAG that is due and not paused."""
         runner = SchedulerJobRunner(job=Job(), executors=[])  # type: ignore[no-untyped-call]

@@ -88,8 +88,11 @@ def respond(scheduler: Scheduler, run: DagRun, option: str, why: str) -> None:
 
 
 def end_run(scheduler: Scheduler, run: DagRun) -> str:
-    """Judge the run as often as the scheduler does: the first time, it finds that the last task cannot run."""
+    """Judge the run as often as the scheduler does: the first time, it finds that the release cannot be made live."""
     scheduler.end_run(run)
+    state, seen = scheduler.run_task(run, "watch")
+    assert (state, seen["watched"]) == ("success", False)
+    assert scheduler.run_task(run, "ask_for_training")[0] == "skipped"
     return scheduler.end_run(run)
 
 
@@ -127,6 +130,8 @@ def test_the_question_shows_the_evidence_and_an_approval_makes_it_live(
     assert reader.status().header.generation == published["generation"]
     event = last_event(tmp_path)
     assert (event.kind, event.who, event.why) == ("approved", answer["who"], "more rides at the week-end")
+    state, seen = scheduler.run_task(run, "watch")
+    assert (state, seen["watched"], seen["generation"]) == ("success", True, published["generation"])
 
 
 def test_a_rejection_fails_the_run_and_changes_nothing_that_is_read(

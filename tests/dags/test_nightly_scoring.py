@@ -10,7 +10,17 @@ import pytest
 
 from tests.dags.scheduler import Scheduler, at_midnight
 
-STAGES = ["resolve_partition", "wait_for_deliveries", "ingest", "validate", "build_features", "score", "publish"]
+STAGES = [
+    "resolve_partition",
+    "wait_for_deliveries",
+    "ingest",
+    "validate",
+    "build_features",
+    "score",
+    "publish",
+    "watch",
+    "ask_for_training",
+]
 ENDED = "nightly_scoring_ice_levels"
 GOES_ON = "nightly_scoring_tide_levels"
 

@@ -16,7 +16,7 @@ from pipeline.settings import Settings
 
 DAG_FOLDER = Path(__file__).parents[2] / "dags"
 
-PURPOSES = ("nightly_scoring", "retraining", "rollback")
+PURPOSES = ("nightly_scoring", "retraining", "feedback", "rollback")
 
 READ_DAG_FILES = """
 import json, runpy, sys, time
@@ -81,7 +81,7 @@ def test_two_readings_give_the_same_dags() -> None:
     assert first == second
 
 
-def test_every_job_has_its_three_dags(dags: dict[str, Any]) -> None:
+def test_every_job_has_its_dags(dags: dict[str, Any]) -> None:
     jobs = [job.name for job in load_jobs(Settings.from_environment())]
     assert sorted(dags) == sorted(f"{purpose}_{job}" for purpose in PURPOSES for job in jobs)
 

@@ -64,6 +64,7 @@ def test_the_challenger_scores_beside_the_publication(scheduler: Scheduler, scor
     state, done = scheduler.run_task(scored, "score_shadows")
     assert (state, list(done["shadows"]), done["warnings"]) == ("success", ["2"], [])
     assert scheduler.run_task(scored, "publish")[1]["model_version"] == "1"
+    assert scheduler.watch_night(scored) == ("success", "skipped")
     assert scheduler.end_run(scored) == "success"
 
 
@@ -71,16 +72,20 @@ def test_whatever_goes_wrong_it_is_skipped_and_the_record_says_why(
     scheduler: Scheduler, scored: DagRun, tmp_path: Path
 ) -> None:
     assert scheduler.run_task(scored, "publish")[0] == "success"
+    assert scheduler.watch_night(scored) == ("success", "skipped")
     workspace = tasks.open_workspace(settings_of(tmp_path / "home"))
     workspace.lake.replace(f"jobs/{JOB.name}/models/000001.json", b"damaged")
     assert scheduler.run_task(scored, "score_shadows")[0] == "skipped"
-    record = tasks.read_run(workspace, JOB, NIGHT)["stages"][-1]
-    assert (record["stage"], record["state"], record["error"]["error"]) == ("score_shadows", "failed", "DamagedError")
+    (record,) = [
+        record for record in tasks.read_run(workspace, JOB, NIGHT)["stages"] if record["stage"] == "score_shadows"
+    ]
+    assert (record["state"], record["error"]["error"]) == ("failed", "DamagedError")
     assert scheduler.end_run(scored) == "success"
 
 
 def test_even_if_it_is_killed_the_run_is_a_success(scheduler: Scheduler, scored: DagRun) -> None:
     assert scheduler.run_task(scored, "publish")[0] == "success"
+    assert scheduler.watch_night(scored) == ("success", "skipped")
     with create_session() as session:
         killed = (TaskInstance.run_id == scored.run_id, TaskInstance.task_id == "score_shadows")
         session.execute(update(TaskInstance).where(*killed).values(state="failed"))

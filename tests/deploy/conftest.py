@@ -7,8 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.tasks import open_workspace
+from tests.conftest import make_settings
 from tests.deploy.compose import ROOT, read_env_file
+from tests.deploy.monitoring import Watching, run_metrics, run_prometheus
+from tests.deploy.processes import wait_until
 from tests.deploy.servers import PostgresServer, RedisServer, run_postgres, run_redis
+from tests.exporter.nights import write_nights
+from tests.meter_readings.job import JOB
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +44,23 @@ def postgres(generated: dict[str, str]) -> Iterator[PostgresServer]:
     """PostgreSQL with its three databases."""
     with run_postgres(generated) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def watching(
+    generated: dict[str, str], serving: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watching]:
+    """A dozen nights of 2024, the newest of them live: by today's clock it is stale."""
+    folder = tmp_path_factory.mktemp("watching")
+    url = serving.url("publisher", generated["SERVING_PUBLISHER_PASSWORD"])
+    workspace = open_workspace(make_settings(folder, url))
+    write_nights(workspace, JOB)
+    variables = {**generated, "NIGHTJAR_JOBS": "tests.meter_readings.job"}
+    (folder / "prometheus").mkdir()
+    with (
+        run_metrics(variables, folder / "lake", serving.port, folder) as port,
+        run_prometheus(variables, port, folder / "prometheus") as prometheus,
+    ):
+        wait_until("the target is up", lambda: prometheus.target()["health"] == "up", [prometheus.process])
+        yield Watching(prometheus, workspace, variables)
+    workspace.predictions.close()

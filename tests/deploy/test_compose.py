@@ -15,9 +15,9 @@ from tests.deploy.servers import service_environment
 
 SERVICES = load_services()
 ENDS_BY_ITSELF = {"initialise"}
-SECRET = re.compile(r"PASSWORD|SECRET|KEY")
+SECRET = re.compile(r"PASSWORD|SECRET|KEY|TOKEN")
 # An exact version: two numbers at least, behind them a variant if any.
-PINNED = re.compile(r"^[a-z/.-]+:\d+\.\d+(\.\d+)?(-[a-z]+)*$")
+PINNED = re.compile(r"^[a-z/.-]+:v?\d+\.\d+(\.\d+)?(-[a-z]+)*$")
 
 every_service = pytest.mark.parametrize("service", SERVICES.values(), ids=SERVICES.keys())
 
@@ -35,7 +35,8 @@ def test_the_schema_finds_a_misspelt_field() -> None:
 
 def test_every_component_is_there() -> None:
     airflow = {"initialise", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
-    assert set(SERVICES) == airflow | {"postgres", "broker", "serving", "mlflow"}
+    watching = {"metrics", "prometheus", "grafana"}
+    assert set(SERVICES) == airflow | watching | {"postgres", "broker", "serving", "mlflow"}
     assert SERVICES["worker"]["deploy"]["replicas"] == 2
 
 
@@ -83,7 +84,7 @@ def test_service_has_no_privileges(service: dict[str, Any]) -> None:
 
 def test_ports_are_published_on_loopback_only() -> None:
     published = [port for service in SERVICES.values() for port in service.get("ports", [])]
-    assert len(published) == 3
+    assert len(published) == 6
     assert all(re.fullmatch(r"127\.0\.0\.1:\$\{[A-Z]+_PORT:-\d+\}:\d+", port) for port in published)
 
 
@@ -96,7 +97,7 @@ def test_volumes_are_named_or_read_only(service: dict[str, Any]) -> None:
 
 def test_secrets_have_no_default() -> None:
     secrets = {name: written for name, written in used_variables().items() if SECRET.search(name)}
-    assert len(secrets) == 13
+    assert len(secrets) == 16
     assert {kind for kind, _ in secrets.values()} == {":?"}
 
 
@@ -128,7 +129,7 @@ def test_env_example_alone_starts_nothing() -> None:
 
 def test_generated_environment_has_long_secrets_that_all_differ(generated: dict[str, str]) -> None:
     secrets = [value for name, value in generated.items() if SECRET.search(name)]
-    assert len(secrets) == len(set(secrets)) == 13
+    assert len(secrets) == len(set(secrets)) == 16
     assert all(len(secret) >= 32 for secret in secrets)
     again = subprocess.run(
         ["/bin/sh", str(ROOT / "deploy/make_env.sh")], capture_output=True, text=True, check=True
@@ -159,11 +160,28 @@ def test_only_workers_sign_models() -> None:
     assert signers == {"worker"}
 
 
-def test_only_workers_may_publish_and_no_service_reads() -> None:
+def test_only_workers_may_publish_and_only_the_page_and_the_metrics_endpoint_read() -> None:
     publishers = {name for name, service in SERVICES.items() if "PUBLISHER" in str(service.get("environment"))}
     assert publishers == {"worker", "serving"}
     readers = {name for name, service in SERVICES.items() if "READER" in str(service.get("environment"))}
-    assert readers == {"serving"}
+    assert readers == {"api-server", "serving", "metrics"}
+
+
+def test_only_the_endpoint_and_prometheus_have_the_token() -> None:
+    holders = {name for name, service in SERVICES.items() if "METRICS_TOKEN" in str(service.get("environment"))}
+    assert holders == {"metrics", "prometheus"}
+
+
+def test_what_watches_does_not_depend_on_airflow() -> None:
+    """Or nobody would hear that it is down."""
+    for name in ("metrics", "prometheus", "grafana"):
+        assert set(SERVICES[name].get("depends_on", {})) <= {"serving", "prometheus"}
+        assert "control" not in SERVICES[name]["networks"]
+
+
+@pytest.mark.parametrize("name", ["api-server", "metrics"])
+def test_what_shows_the_lake_cannot_write_to_it(name: str) -> None:
+    assert "lake:/var/lib/nightjar/lake:ro" in SERVICES[name]["volumes"]
 
 
 def test_databases_are_on_an_internal_network() -> None:

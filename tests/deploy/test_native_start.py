@@ -96,6 +96,7 @@ def test_the_projects_dags_are_there_and_those_on_a_schedule_are_paused(stack: S
     expected = {
         "nightly_scoring_flight_delays": True,
         "retraining_flight_delays": True,
+        "feedback_flight_delays": True,
         "rollback_flight_delays": False,
     }
 

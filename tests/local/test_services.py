@@ -13,6 +13,7 @@ import redis
 from pipeline.errors import RefusedError, UnavailableError
 from pipeline.local import stop
 from pipeline.local.demo import find_mlflow
+from pipeline.local.metrics_server import token_path
 from pipeline.local.ports import find_free_port
 from pipeline.local.processes import find_marked
 from pipeline.local.services import LocalServices, find_services, start_services
@@ -95,7 +96,9 @@ def test_services_are_not_used_again_once_one_of_them_has_ended(home: Path) -> N
     assert find_services(settings_of(home)) is None
 
 
-@pytest.mark.parametrize("start", [LocalServices.start_airflow, LocalServices.start_mlflow])
+@pytest.mark.parametrize(
+    "start", [LocalServices.start_airflow, LocalServices.start_mlflow, LocalServices.start_metrics]
+)
 def test_nothing_starts_once_stopping_has_begun(home: Path, start: Callable[[LocalServices], None]) -> None:
     services = start_services(settings_of(home))
     services.stop()
@@ -108,7 +111,7 @@ def test_nothing_starts_once_stopping_has_begun(home: Path, start: Callable[[Loc
 def test_mlflow_answers_where_other_commands_find_it_until_it_is_stopped(home: Path) -> None:
     services = start_services(settings_of(home))
     services.start_mlflow()
-    services.wait_for_mlflow()
+    services.wait_for_pages()
     services.keep = True
     services.record()
 
@@ -120,6 +123,49 @@ def test_mlflow_answers_where_other_commands_find_it_until_it_is_stopped(home: P
     assert find_marked(home) == []
     with pytest.raises(httpx.ConnectError):
         httpx.get(services.mlflow_url)
+
+
+def test_metrics_answer_who_has_the_token_of_the_file_until_they_are_stopped(home: Path) -> None:
+    services = start_services(settings_of(home))
+    services.start_metrics()
+    services.wait_for_pages()
+    services.keep = True
+    services.record()
+
+    found = find_services(settings_of(home))
+
+    assert found is not None
+    token = token_path(home).read_text()
+    assert stat.S_IMODE(token_path(home).stat().st_mode) == 0o600
+    assert httpx.get(found.metrics_url).status_code == httpx.codes.UNAUTHORIZED
+    answer = httpx.get(found.metrics_url, headers={"Authorization": f"Bearer {token}"})
+    assert 'nightjar_scrape_error{part="live",scoring_job="flight_delays"} 0.0' in answer.text
+    assert stop(settings_of(home)) == 2
+    assert find_marked(home) == []
+
+
+def test_a_token_that_was_named_is_the_one_that_counts(home: Path) -> None:
+    token = "named-by-the-person-who-knows-prometheus"
+    services = start_services(settings_of(home, NIGHTJAR_METRICS_TOKEN=token))
+    services.start_metrics()
+    services.wait_for_pages()
+
+    answer = httpx.get(services.metrics_url, headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == httpx.codes.OK
+    assert token_path(home).read_text() == token
+
+
+def test_the_endpoint_may_only_read_and_its_token_is_on_no_command_line(home: Path) -> None:
+    services = start_services(settings_of(home))
+    services.start_metrics()
+    (service,) = [service for service in services.processes if service.name == "metrics"]
+    process = service.process()
+    assert process is not None
+    environment = process.environ()
+
+    assert services.credentials.publisher_password not in str(environment)
+    assert services.credentials.metrics_token not in " ".join(process.cmdline())
 
 
 def test_a_killed_command_does_not_leave_its_database_behind_as_if_somebody_had_named_it(home: Path) -> None:
@@ -136,7 +182,7 @@ def test_an_mlflow_that_was_named_is_the_one_to_look_at(home: Path) -> None:
     services = start_services(settings_of(home, NIGHTJAR_MLFLOW_URI="https://ada:s3cret@mlflow.example.org"))
 
     services.start_mlflow()
-    services.wait_for_mlflow()
+    services.wait_for_pages()
 
     assert [service.name for service in services.processes] == ["redis"]
     assert find_mlflow(services) == "https://ada:***@mlflow.example.org"

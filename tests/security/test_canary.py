@@ -59,8 +59,14 @@ BAD = {
 """What is to come of each bad night."""
 
 CARDS = "jobs/watched/cards"
-ROWS_BELONG_IN = ("upstream", "stages", "tiles", "jobs/watched/artifacts", CARDS)
+COUNTED = tuple(f"jobs/watched/monitoring/{kind}" for kind in ("references", "profiles"))
+"""Counts over bins, which are named by frequent categories and by quantiles of numbers; who has them is not there."""
+
+ROWS_BELONG_IN = ("upstream", "stages", "tiles", "jobs/watched/artifacts", CARDS, *COUNTED)
 """Folders of the lake."""
+
+HUSHED = ("hushed-hook", "hushed-user", "hushed-password")
+"""Secrets of the channels by which people are told."""
 
 STOPPED = """
 import json, sys
@@ -162,7 +168,7 @@ def webhook() -> Iterator[tuple[str, list[bytes]]]:
     server = HTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/hook", received
+    yield f"http://127.0.0.1:{server.server_address[1]}/{HUSHED[0]}", received
     server.shutdown()
     thread.join()
     server.server_close()
@@ -190,6 +196,9 @@ def nights(tmp_path_factory: pytest.TempPathFactory, webhook: tuple[str, list[by
         "NIGHTJAR_MLFLOW_URI": f"sqlite:///{home}/mlflow.db",
         "NIGHTJAR_PARALLEL": "inline",
         "NIGHTJAR_ALERT_WEBHOOK": webhook[0],
+        # Nobody answers there, so that it is told of every mail that was not sent.
+        "NIGHTJAR_SMTP_URL": f"smtp://{HUSHED[1]}:{HUSHED[2]}@127.0.0.1:1",
+        "NIGHTJAR_ALERT_FROM": "nightjar@example.org",
         "NIGHTJAR_SIGNING_KEY": "signing-" * 8,
     }
     nights = Nights(home, environment, redis, webhook[1])
@@ -316,3 +325,18 @@ def test_the_signing_key_is_nowhere(nights: Nights) -> None:
     assert not [path for path in nights.home.rglob("*") if path.is_file() and secret in path.read_bytes()]
     assert not [name for name, printed in nights.printed.items() if secret in printed]
     assert not [alert for alert in nights.alerts if secret in alert]
+
+
+def test_the_secrets_of_the_channels_are_nowhere(nights: Nights) -> None:
+    assert b"alert not mailed" in nights.printed["airflow"]
+    for secret in (text.encode() for text in HUSHED):
+        assert not [path for path in nights.home.rglob("*") if path.is_file() and secret in path.read_bytes()]
+        assert not [name for name, printed in nights.printed.items() if secret in printed]
+        assert not [alert for alert in nights.alerts if secret in alert]
+
+
+def test_alerts_are_kept_in_the_lake_with_who_took_them(nights: Nights) -> None:
+    kept = {path.name for path in (nights.home / "lake/jobs/watched/alerts").iterdir()}
+    failed = [outcome for outcome in nights.outcomes.values() if outcome.endswith("failed")]
+    for channel, taken in (("log", len(failed)), ("webhook", len(failed)), ("mail", 0)):
+        assert len([name for name in kept if name.endswith(f".{channel}.settled.json")]) == taken

@@ -23,9 +23,10 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from nightjar_dags.alerts import describe_failure
+from pipeline.alerts import to_json, write_text
 from pipeline.cli import output
 from pipeline.errors import CONTROLS, BadInputError, NightjarError, escape_controls
-from pipeline.job import Job, Owner
+from pipeline.job import Job
 from pipeline.serving import Reader
 from pipeline.stores.data_docs import DataDocs
 from pipeline.stores.deliveries import DeliveredFile, Deliveries
@@ -315,10 +316,9 @@ def test_no_part_of_an_error_forges_a_line_of_the_log(parts: dict[str, str]) -> 
 def test_an_alert_is_one_line_whatever_the_error_says(text: str) -> None:
     error = NightjarError(text, partition="2024-03-03", expected=text, found=text, next_step=text)
     instance = SimpleNamespace(task_id="ingest", run_id="manual", try_number=1, dag_id="nightly")
-    alert = describe_failure(
-        "parcels", Owner(name="Post", email="post@example.org"), {"ti": instance, "exception": error}
-    )
-    assert not CONTROLS.search(alert["text"])
+    alert = describe_failure(JOB, {"ti": instance, "exception": error}, datetime(2024, 3, 4, tzinfo=UTC), "runbooks")
+    assert not CONTROLS.search(write_text(alert))
+    assert not re.search("[<>]", to_json(alert)["text"])
 
 
 @given(text=TEXTS)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from pipeline.serving import AsyncReader, Prediction, Reader, Release, Status
+from pipeline.serving import AsyncReader, Prediction, Reader, Reasons, Release, Status
 
 
 class Awaited:
@@ -23,6 +23,14 @@ class Awaited:
         self, entity_ids: Iterable[str], *, segments: Mapping[str, str] | None = None, partition: str | None = None
     ) -> dict[str, Prediction]:
         return self._runner.run(self._reader.get_many(entity_ids, segments=segments, partition=partition))
+
+    def reasons(self, entity_id: str, *, partition: str | None = None) -> Reasons:
+        return self._runner.run(self._reader.reasons(entity_id, partition=partition))
+
+    def reasons_many(
+        self, entity_ids: Iterable[str], *, segments: Mapping[str, str] | None = None, partition: str | None = None
+    ) -> dict[str, Reasons]:
+        return self._runner.run(self._reader.reasons_many(entity_ids, segments=segments, partition=partition))
 
     def status(self) -> Status:
         return self._runner.run(self._reader.status())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -13,36 +13,17 @@ import redis
 
 from pipeline.errors import BadInputError, DamagedError
 from pipeline.keyspace import bucket_key, bucket_of, live_key, prior_key
-from pipeline.serving import PartitionNotKept, Reader, StoreUnavailable, Unhealthy
+from pipeline.serving import PartitionNotKept, StoreUnavailable, Unhealthy
 from pipeline.serving.lookups import Lookups, Steps
 from pipeline.stores.predictions import PredictionStore
 from pipeline.stores.predictions.load import Load
-from tests.serving.readers import AnyReader, Awaited, OpenReader
+from tests.serving.readers import AnyReader, OpenReader
 from tests.stores.predictions.conftest import Clock
 from tests.stores.predictions.samples import JOB, PARTITION, make_header, make_predictions, publish, send_all, split
 from tests.stores.predictions.server import RedisServer
 from tests.stores.predictions.topologies import Cluster
 
 PRIORS = {"": 0.2, "small": 0.1, "large": 0.4}
-
-
-@pytest.fixture(params=[Reader, Awaited], ids=["blocking", "awaiting"])
-def open_reader(request: pytest.FixtureRequest, clock: Clock) -> Iterator[OpenReader]:
-    """Open a reader that looks up what is live every time."""
-    readers: list[AnyReader] = []
-
-    def open_one(url: str, **options: Any) -> AnyReader:
-        readers.append(request.param(url, JOB, **{"clock": clock, "live_seconds": 0, **options}))
-        return readers[-1]
-
-    yield open_one
-    for reader in readers:
-        reader.close()
-
-
-@pytest.fixture
-def reader(open_reader: OpenReader, server: RedisServer) -> AnyReader:
-    return open_reader(server.url)
 
 
 def load_with_priors(

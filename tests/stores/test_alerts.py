@@ -2,70 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from pipeline.stores.alerts import post_alert
+from tests.webhook import Webhook
 
 ALERT = {"text": "late: 北京", "job": "tide_levels", "partition": "2024-02-12"}
-
-
-class Webhook(ThreadingHTTPServer):
-    """A web server that keeps what is posted to it and answers as it is told; silent until ``release`` is set."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.status = 204
-        self.headers: dict[str, str] = {}
-        self.silent = False
-        self.release = threading.Event()
-        self.received: list[Any] = []
-
-    @property
-    def address(self) -> SecretStr:
-        return SecretStr(f"http://127.0.0.1:{self.server_address[1]}/hooks/s3cret-token")
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Webhook
-
-    def do_POST(self) -> None:
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.received.append(json.loads(content))
-        if self.server.silent:
-            self.server.release.wait(30)
-            return
-        self.send_response(self.server.status)
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-
-    def do_GET(self) -> None:
-        self.server.received.append("GET")
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_args: Any) -> None:
-        pass
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    server = Webhook()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.release.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_posts_the_alert_as_json(webhook: Webhook) -> None:

@@ -48,6 +48,30 @@ def test_an_empty_log_has_no_events(log: EventLog[Note]) -> None:
     assert log.events() == []
 
 
+def test_what_was_read_is_not_read_again(lake: Lake, log: EventLog[Note], monkeypatch: pytest.MonkeyPatch) -> None:
+    known = [write(log, "a"), write(log, "b")]
+    new = write(log, "c")
+    opened: list[str] = []
+    read = lake.read_bytes
+
+    def note(path: str) -> bytes:
+        opened.append(path)
+        return read(path)
+
+    monkeypatch.setattr(lake, "read_bytes", note)
+    assert log.events(known) == [*known, new]
+    assert opened == [f"{FOLDER}/000003.json"]
+
+
+def test_a_log_that_got_shorter_is_read_anew(lake: Lake, log: EventLog[Note]) -> None:
+    """As after a lake was restored from an older backup."""
+    known = [write(log, "a"), write(log, "b")]
+    for number in (1, 2):
+        lake.remove(f"{FOLDER}/00000{number}.json")
+    restored = write(log, "another")
+    assert log.events(known) == [restored]
+
+
 def test_an_earlier_event_is_given_back_and_nothing_is_written(log: EventLog[Note]) -> None:
     first = write(log, "a")
     assert log.append(lambda number: first) is first

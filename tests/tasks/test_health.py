@@ -28,12 +28,17 @@ def test_a_healthy_installation(trained: Workspace, job: Job) -> None:
 
 
 def test_secrets_are_not_shown(workspace: Workspace) -> None:
-    settings = workspace.settings.model_copy(
-        update={"mlflow_uri": SecretStr("http://me:hush@x"), "alert_webhook": SecretStr("http://x/hush")}
-    )
-    report = check_health(Workspace(settings, workspace.clock))
-    assert report["settings"]["mlflow"] == report["settings"]["alert webhook"] == "set"
+    secrets = {"mlflow_uri": "http://me:hush@x", "alert_webhook": "http://x/hush", "smtp_url": "smtp://me:hush@x"}
+    hidden = {name: SecretStr(value) for name, value in secrets.items()}
+    report = check_health(Workspace(workspace.settings.model_copy(update=hidden), workspace.clock))
+    shown = report["settings"]
+    assert shown["mlflow"] == shown["alert webhook"] == shown["alert mail"] == "set"
     assert "hush" not in str(report)
+
+
+def test_mail_without_a_sender_is_a_problem(workspace: Workspace) -> None:
+    settings = workspace.settings.model_copy(update={"smtp_url": SecretStr("smtp://mail")})
+    assert any("NIGHTJAR_ALERT_FROM is not" in text for text in check_health(Workspace(settings))["problems"])
 
 
 def test_a_champion_that_is_not_signed_by_the_key_is_a_problem(trained: Workspace) -> None:

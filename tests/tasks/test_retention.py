@@ -19,6 +19,7 @@ from pipeline.tasks.retention import Kind, Removal
 from pipeline.tasks.snapshots import load_dataset
 from tests.clock import Clock
 from tests.tasks.conftest import Served
+from tests.tasks.monitoring.observed import make_alarm, make_grading, make_moved, make_night
 from tests.tasks.nights import LIVE, NEXT, Summary, land_again, read_scores, run_night
 from tests.tasks.test_redeliveries import double_amps
 
@@ -155,3 +156,29 @@ def test_what_a_republish_needs_stays_although_redis_has_lost_it(aged: tuple[Ser
     tasks.apply_retention(workspace, job)
     done = tasks.republish(workspace, job, who="Jane Doe")
     assert done["generations"][generation] == "restored"
+
+
+def test_records_of_nights_long_past_go_and_alarms_stay(served: Served, clock: Clock) -> None:
+    """Counted from the newest night, whatever today is."""
+    workspace, job, records = served.workspace, served.job, served.workspace.monitoring(served.job)
+    tasks.watch(workspace, job, LIVE, "first", served.first["publish"])
+    for partition in ("2023-01-27", "2023-01-28"):
+        records.write_observed(make_night(partition))
+        records.write_graded(make_grading(partition))
+        records.write_profile(partition, {})
+        records.write_moved(make_moved(partition))
+        tasks.write_night_report(workspace, job, partition)
+    records.alarms.append(lambda number: make_alarm(number, "2020-01-01"))
+    records.write_reference("0" * 64, {})
+    clock.now = datetime.now(UTC) + timedelta(days=5000)
+    folder, reports = f"jobs/{job.name}/monitoring", f"jobs/{job.name}/reports"
+    planned = [item for item in tasks.plan_retention(workspace, job) if item.where.startswith((folder, reports))]
+    assert {item.where for item in planned} == {
+        *(f"{folder}/{kind}/2023-01-27.json" for kind in ("observed", "graded", "moved", "profiles")),
+        f"{folder}/references/{'0' * 64}.json",
+        f"{reports}/2023-01-27.html",
+    }
+    assert count(planned) == {Kind.NIGHT: 4, Kind.REFERENCE: 1, Kind.REPORT: 1}
+    tasks.apply_retention(workspace, job)
+    assert [night.partition for night in records.observed()] == ["2023-01-28", LIVE]
+    assert len(records.alarms.events()) == 1

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from urllib.parse import quote
+
 import pytest
 
 from pipeline.errors import BadInputError, NotReadyError, RefusedError, UnforeseenError
@@ -28,6 +32,7 @@ def test_a_record_says_who_did_what_when_and_for_how_long(workspace: Workspace, 
         "partition": LIVE,
         "run": RUN,
         "started_at": "2024-03-10T12:00:00+00:00",
+        "attempt": 1,
         "state": "success",
         "rows": 3,
         "seconds": 0,
@@ -64,6 +69,38 @@ def test_a_stage_that_is_tried_again_replaces_its_record(workspace: Workspace, j
     for rows in (1, 2):
         record_stage(workspace, job, LIVE, RUN, "ingest", lambda rows=rows: {"rows": rows})  # type: ignore[misc]
     assert [stage["rows"] for stage in read_run(workspace, job, LIVE)["stages"]] == [2]
+
+
+def test_every_attempt_is_counted_and_its_record_kept(workspace: Workspace, job: Job) -> None:
+    with pytest.raises(RefusedError):
+        record_stage(workspace, job, LIVE, RUN, "ingest", lambda: fail_with(RefusedError("not yet")))
+    for stage in ("ingest", "validate"):
+        record_stage(workspace, job, LIVE, RUN, stage, lambda: {"rows": 1})
+    assert {stage["stage"]: stage["attempt"] for stage in read_run(workspace, job, LIVE)["stages"]} == {
+        "ingest": 2,
+        "validate": 1,
+    }
+    folder = f"jobs/{job.name}/runs/{LIVE}/{quote(RUN, safe='')}/attempts"
+    attempts = {name: workspace.lake.read_json(f"{folder}/{name}")["state"] for name in workspace.lake.list(folder)}
+    assert attempts == {
+        "ingest-0001.json": "failed",
+        "ingest-0002.json": "success",
+        "validate-0001.json": "success",
+    }
+
+
+def test_an_attempt_that_was_killed_counts(workspace: Workspace, job: Job) -> None:
+    def end_at_once() -> Summary:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+    child = os.fork()
+    if child == 0:
+        record_stage(workspace, job, LIVE, RUN, "score", end_at_once)
+    os.waitpid(child, 0)
+    record_stage(workspace, job, LIVE, RUN, "score", lambda: {"rows": 1})
+    (record,) = read_run(workspace, job, LIVE)["stages"]
+    assert (record["attempt"], record["state"]) == (2, "success")
 
 
 def test_an_attempt_that_was_overtaken_leaves_the_record_of_its_successor(

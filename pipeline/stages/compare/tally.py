@@ -206,7 +206,7 @@ def _count_side(tally: Tally, frame: pd.DataFrame, by: Scores, shared: set[str],
     is_shared = frame[ENTITY_ID].isin(shared).to_numpy()
     is_flipped = frame[ENTITY_ID].isin(flipped).to_numpy()
     decided = scores >= by.threshold if by.threshold is not None else np.zeros(len(scores), dtype=bool)
-    for segment, rows in _find_segments(frame, by.segments):
+    for segment, rows in iterate_segments(frame, by.segments):
         counts: dict[str, Any] = {
             side: int(rows.sum()),
             f"decided_{side}": int(decided[rows].sum()),
@@ -218,7 +218,8 @@ def _count_side(tally: Tally, frame: pd.DataFrame, by: Scores, shared: set[str],
         tally.add(segment, _Count(**counts))
 
 
-def _find_segments(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Segment, np.ndarray]]:
+def iterate_segments(frame: pd.DataFrame, columns: Sequence[str]) -> Iterator[tuple[Segment, np.ndarray]]:
+    """The rows as a whole, then every value of every column: the segment, and which rows are of it (booleans)."""
     yield OVERALL, np.ones(len(frame), dtype=bool)
     for column in columns:
         values = frame[column].astype("object").where(frame[column].notna(), NO_SEGMENT).astype(str)

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment
 from markupsafe import Markup
 
 from pipeline.errors import escape_controls
 from pipeline.stores.model_cards.drawing import Plot
 from pipeline.stores.model_cards.plots import draw_plots
+from pipeline.stores.page_templates import open_templates, show_number
 
 _MARKDOWN = re.compile(r"[\\`*\[\]|~]|(?<![A-Za-z0-9_])_+|_+(?![A-Za-z0-9_])|(?<=www)\.|:(?=//)")
 """What means something to Markdown in the middle of a line; underscores between letters do not."""
@@ -43,36 +44,25 @@ def escape_markdown(value: Any) -> Any:
     return Markup(escaped)  # noqa: S704 - escaped in the lines above
 
 
-def _plain(value: Any) -> Any:
-    """A value for a page: no control characters, and nothing is said of what is missing."""
-    return escape_controls(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _number(value: float | None, digits: int = 4) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
-
-
 def _difference(value: Mapping[str, float] | None) -> str:
     if value is None:
         return "-"
-    signed = {name: ("+" if value[name] > 0 else "") + _number(value[name]) for name in ("difference", "low", "high")}
+    signed = {
+        name: ("+" if value[name] > 0 else "") + show_number(value[name]) for name in ("difference", "low", "high")
+    }
     return "{difference} ({low} to {high})".format_map(signed)
 
 
 @cache
 def _html() -> Environment:
-    return _environment(_plain)
+    return _add_difference(open_templates())
 
 
 @cache
 def _markdown() -> Environment:
-    return _environment(escape_markdown)
+    return _add_difference(open_templates(escape_markdown))
 
 
-def _environment(finalize: Any) -> Environment:
-    loader = PackageLoader("pipeline.stores")
-    made = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=finalize)
-    made.filters |= {"number": _number, "difference": _difference}
-    return made
+def _add_difference(templates: Environment) -> Environment:
+    templates.filters["difference"] = _difference
+    return templates

@@ -85,14 +85,26 @@ def _complete(registry: Registry, generation: Generation) -> str | None:
 
 
 def _remove(registry: Registry, generation: Generation, entity_id: str) -> None:
+    """Take an entity out of a generation's data: its prediction last, by which it is found."""
     with explained(registry.client, registry.job, generation.partition):
         erase = registry.client.register_script(scripts.ERASE)
-        erase(keys=[_bucket(registry, generation, entity_id)], args=[entity_id])
+        for key in [*_list_reasons(registry, generation, entity_id), _bucket(registry, generation, entity_id)]:
+            erase(keys=[key], args=[entity_id])
 
 
 def _bucket(registry: Registry, generation: Generation, entity_id: str) -> str:
     """The key that the entity would be in."""
     return keyspace.bucket_key(registry.job, generation.name, keyspace.bucket_of(entity_id, generation.buckets))
+
+
+def _list_reasons(registry: Registry, generation: Generation, entity_id: str) -> list[str]:
+    """The keys that the reasons of the entity may be in: one, or all if the header that counts them is gone."""
+    if generation.header is None:
+        numbers = list(range(keyspace.MAX_REASON_BUCKETS))
+    else:
+        buckets = generation.header.reason_buckets
+        numbers = [keyspace.bucket_of(entity_id, buckets)] if buckets else []
+    return [keyspace.reasons_key(registry.job, generation.name, number) for number in numbers]
 
 
 def _give_up(registry: Registry, generation: Generation, entity_id: str) -> bool:

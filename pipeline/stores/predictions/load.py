@@ -112,6 +112,19 @@ class Load:
         """
         self._guard(lambda: self._shipment.send_priors(priors))
 
+    def send_reasons(self, reasons: Mapping[str, str], buckets: int | None = None) -> None:
+        """Send why predictions are what they are; before :meth:`read_back`, once, if at all.
+
+        Args:
+            reasons: by entity id, a JSON array of ``[feature, contribution]``.
+            buckets: how many hashes they were spread over, of a generation that comes back.
+
+        Raises:
+            BadInputError: they are too many, too long, or no such arrays.
+            UnavailableError, RefusedError: as for :meth:`send`.
+        """
+        self._guard(lambda: self._shipment.send_reasons(reasons, buckets))
+
     def make_header(
         self,
         *,
@@ -145,6 +158,7 @@ class Load:
             priors=len(self._shipment.priors),
             prior_segment=prior_segment,
             caveats=caveats,
+            reason_buckets=len(self._shipment.reasons),
         )
 
     def seal(self, header: Header) -> None:
@@ -187,9 +201,10 @@ class Load:
             self._registry.remove_data(self.generation, self.buckets or 0)
 
     def _seal(self, header: Header) -> None:
-        columns = self._shipment.columns
-        due = (self._registry.job, self.generation, self.partition, self._read_rows, self.buckets, columns)
-        told = (header.job, header.generation, header.partition, header.rows, header.buckets, len(header.columns))
+        parts = (self._shipment.columns, len(self._shipment.reasons))
+        due = (self._registry.job, self.generation, self.partition, self._read_rows, self.buckets, *parts)
+        told_parts = (len(header.columns), header.reason_buckets)
+        told = (header.job, header.generation, header.partition, header.rows, header.buckets, *told_parts)
         if due != told:
             raise self._refuse("the header does not tell what was read back", f"{due}", f"correct the header: {told}")
         run_id = self._shipment.server_of(keyspace.states_key(self._registry.job))

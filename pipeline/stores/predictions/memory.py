@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import redis
 
-from pipeline.keyspace import bucket_key, prior_key
+from pipeline.keyspace import MAX_REASON_BUCKETS, bucket_key, prior_key, reasons_key
 from pipeline.stores.predictions.refusals import explained
 from pipeline.stores.predictions.registry import Generation
 
@@ -33,10 +33,13 @@ def measure_generation(client: redis.Redis, job: str, generation: Generation) ->
         for bucket in sample:
             pipeline.memory_usage(bucket_key(job, generation.name, bucket), samples=0)
         pipeline.memory_usage(prior_key(job, generation.name), samples=0)
-        *sizes, prior = pipeline.execute()
-    found = [size for size in sizes if size is not None]
+        for number in range(MAX_REASON_BUCKETS):
+            pipeline.memory_usage(reasons_key(job, generation.name, number), samples=0)
+        sizes = pipeline.execute()
+    found = [size for size in sizes[: len(sample)] if size is not None]
+    others = [size for size in sizes[len(sample) :] if size is not None]
     share = generation.buckets / len(sample) if sample else 0.0
     return Footprint(
-        keys=round(len(found) * share) + (prior is not None),
-        bytes=round(sum(found) * share) + (prior or 0),
+        keys=round(len(found) * share) + len(others),
+        bytes=round(sum(found) * share) + sum(others),
     )

@@ -10,9 +10,6 @@ import pyarrow as pa
 from pipeline.errors import BadInputError
 from pipeline.keyspace import check_entity_id
 from pipeline.stores.predictions.json_text import write_predictions
-from pipeline.stores.predictions.masters import Masters
-from pipeline.stores.predictions.transfer import damaged, raise_first_error
-from pipeline.stores.predictions.wire import encode_command, read_replies
 
 GLOBAL = ""
 
@@ -42,32 +39,3 @@ def _bad_priors(expected: str, found: str) -> BadInputError:
     return BadInputError(
         "priors cannot be published", expected=expected, found=found, next_step="train the model again"
     )
-
-
-def send_priors(masters: Masters, key: str, priors: Mapping[str, str]) -> None:
-    """Put the hash of priors, which may not exist; segments and predictions as text.
-
-    Raises:
-        ReplyError: Redis refused the command.
-    """
-    words = [word for entry in priors.items() for word in entry]
-    raise_first_error(_exchange(masters, key, "HSET", key, *words))
-
-
-def read_priors(masters: Masters, job: str, key: str, priors: Mapping[str, str]) -> None:
-    """Read the hash of priors and compare it with what was sent.
-
-    Raises:
-        ReplyError: Redis refused the command.
-        DamagedError: Redis holds something else.
-    """
-    (found,) = replies = _exchange(masters, key, "HGETALL", key)
-    raise_first_error(replies)
-    due = {segment.encode(): value.encode() for segment, value in priors.items()}
-    if dict(zip(found[::2], found[1::2], strict=True)) != due:
-        raise damaged(f"the {len(due)} priors that were sent, in {key}", f"{len(found) // 2} others", job)
-
-
-def _exchange(masters: Masters, key: str, *words: str) -> list[Any]:
-    wire = masters.wire(masters.node_of(key))
-    return list(read_replies(wire.exchange(encode_command(*words))))

@@ -213,7 +213,9 @@ class Registry:
     def remove_data(self, generation: str, buckets: int) -> None:
         """Unlink a generation's data keys, by their names."""
         with explained(self.client, self.job):
-            unlink_keys(self.client, [keyspace.prior_key(self.job, generation)])
+            numbers = range(keyspace.MAX_REASON_BUCKETS)
+            reasons = [keyspace.reasons_key(self.job, generation, number) for number in numbers]
+            unlink_keys(self.client, [keyspace.prior_key(self.job, generation), *reasons])
             for start in range(0, buckets, UNLINKED_AT_ONCE):
                 numbers = range(start, min(start + UNLINKED_AT_ONCE, buckets))
                 unlink_keys(self.client, [keyspace.bucket_key(self.job, generation, number) for number in numbers])

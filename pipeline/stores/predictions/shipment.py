@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,9 +15,11 @@ from pipeline.errors import BadInputError, RefusedError
 from pipeline.stores.predictions import encoding
 from pipeline.stores.predictions.encoding import Chunk, Rows
 from pipeline.stores.predictions.masters import Masters
-from pipeline.stores.predictions.priors import encode_priors, read_priors, send_priors
+from pipeline.stores.predictions.priors import encode_priors
+from pipeline.stores.predictions.reasons import encode_reasons
 from pipeline.stores.predictions.refusals import UnevenIdsError, refuse_load
 from pipeline.stores.predictions.registry import Record, Registry
+from pipeline.stores.predictions.small_hashes import read_hash, send_hash
 from pipeline.stores.predictions.transfer import Sent, mark_emptied, measure_buckets, read_chunk, send_chunk
 
 _CHUNKS_UNDER_WAY = 3
@@ -37,6 +39,7 @@ class Shipment:
         columns: parts of a prediction; 0 before the first row.
         buckets: how many hashes the rows are spread over; None until :meth:`read_back` where they are few.
         priors: predictions by segment, as JSON text.
+        reasons: hashes of reasons by entity id, as JSON text.
         bytes_per_prediction: what Redis needs for one prediction, keys included; None until :meth:`read_back`.
     """
 
@@ -52,6 +55,7 @@ class Shipment:
         self.columns = 0
         self.buckets = record.buckets
         self.priors: dict[str, str] = {}
+        self.reasons: list[dict[str, str]] = []
         self.bytes_per_prediction: float | None = None
         self._prior_columns = 0
         self._gathered: list[Rows] = []
@@ -90,8 +94,13 @@ class Shipment:
     def send_priors(self, priors: Mapping[str, Any]) -> None:
         """Send what holds for entities that are not in the population."""
         self.priors, self._prior_columns = encode_priors(priors, self._decimals)
-        # Shards may still be on their way: behind them, since a wire is one conversation.
-        self._sender.submit(lambda: send_priors(self._connect(), self._prior_key, self.priors)).result()
+        self._send_hash(self._prior_key, self.priors)
+
+    def send_reasons(self, reasons: Mapping[str, str], buckets: int | None) -> None:
+        """Send the reasons of explained predictions."""
+        self.reasons = encode_reasons(reasons, buckets)
+        for key, entries in self._list_reasons():
+            self._send_hash(key, entries)
 
     def finish_sending(self) -> None:
         """Wait until all that was sent is in Redis."""
@@ -112,6 +121,8 @@ class Shipment:
         rows = sum(read_chunk(masters, self._registry.job, self._generation, sent) for sent in self._sent)
         if self.priors:
             self._read_priors(masters)
+        for key, entries in self._list_reasons():
+            read_hash(masters, self._registry.job, key, entries)
         samples = (self._registry.job, self._generation, self._sent, _SAMPLED_BUCKETS)
         self.bytes_per_prediction = measure_buckets(masters, *samples)
         masters.settle()
@@ -155,7 +166,15 @@ class Shipment:
     def _read_priors(self, masters: Masters) -> None:
         if self._prior_columns != self.columns:
             raise self._bad("priors are not like predictions", f"{self.columns} parts", f"{self._prior_columns}")
-        read_priors(masters, self._registry.job, self._prior_key, self.priors)
+        read_hash(masters, self._registry.job, self._prior_key, self.priors)
+
+    def _send_hash(self, key: str, entries: Mapping[str, str]) -> None:
+        # Shards may still be on their way: behind them, since a wire is one conversation.
+        self._sender.submit(lambda: send_hash(self._connect(), key, entries)).result()
+
+    def _list_reasons(self) -> Iterator[tuple[str, dict[str, str]]]:
+        for number, entries in enumerate(self.reasons):
+            yield keyspace.reasons_key(self._registry.job, self._generation, number), entries
 
     @property
     def _prior_key(self) -> str:

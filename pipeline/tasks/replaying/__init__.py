@@ -4,5 +4,6 @@ days        validate every delivery and build every night's features, once for a
 fitting     fit what the policies of the calendar will ask for
 deciding    retrain, night after night, in a model ledger of the policy's own
 serving     score every night with the model that served, and with the one that a decision left out
+watching    what monitoring would have seen of the nights of one policy
 grading     what that was worth: by week, by decision
 """

@@ -135,7 +135,7 @@ def prepare_replay(
 def _name(job: Job, first: date, described: Mapping[str, Any]) -> str:
     return digest_json(
         {
-            "job": job.model_dump(mode="json"),
+            "job": job.model_dump(mode="json", exclude={"owner", "monitoring"}),
             "first": first.isoformat(),
             "days": described,
             "feature_set": load_feature_set(job).digest,

@@ -17,6 +17,7 @@ from pipeline.tasks.replaying.deciding import Decision, fit_ahead, follow_policy
 from pipeline.tasks.replaying.grading import Replayed, describe_replay
 from pipeline.tasks.replaying.policies import Policy
 from pipeline.tasks.replaying.serving import GradedNight, Identity, grade_models
+from pipeline.tasks.replaying.watching import watch_policy
 from pipeline.tasks.workspace import Workspace
 
 Item = TypeVar("Item")
@@ -35,22 +36,33 @@ def replay(
     last: date,
     policies: Sequence[Policy],
     tell: Tell = lambda phase, done, total: None,
+    *,
+    watch: str | None = None,
 ) -> dict[str, Any]:
     """What every policy would have done in the nights ``first`` to ``last``, as ``reports/replay.json`` has it.
 
     What was done before, by production or by a replay that was interrupted, is found.  Production's ledger is neither
     read nor written.
 
+    Args:
+        watch: name of one of the policies, whose nights are watched as production's are; ``watched`` has what was seen.
+
     Raises:
         BadInputError: the period cannot be replayed.
         NotReadyError: there is too little history for a first model.
     """
     with conceal_rows(job.name, f"{first} to {last}"):
-        return _replay(workspace, job, first, last, policies, tell)
+        return _replay(workspace, job, first, last, policies, tell, watch)
 
 
 def _replay(
-    workspace: Workspace, job: Job, first: date, last: date, policies: Sequence[Policy], tell: Tell
+    workspace: Workspace,
+    job: Job,
+    first: date,
+    last: date,
+    policies: Sequence[Policy],
+    tell: Tell,
+    watch: str | None,
 ) -> dict[str, Any]:
     start = time.perf_counter()
     replayed = prepare_replay(workspace, job, first, last, policies, tell)
@@ -58,12 +70,15 @@ def _replay(
     _fit(workspace, replayed, policies, seconds, tell)
     decisions = _decide(workspace, replayed, policies, seconds, tell)
     nights = _serve(workspace, replayed, decisions, seconds, tell)
-    return describe_replay(
+    described = describe_replay(
         replayed,
         [Replayed(policy, decisions[policy.name], round(seconds[policy.name], 1)) for policy in policies],
         nights,
         seconds=round(time.perf_counter() - start, 1),
     )
+    if watch is None:
+        return described
+    return described | {"watched": watch_policy(replayed, watch, decisions[watch], tell)}
 
 
 def _fit(

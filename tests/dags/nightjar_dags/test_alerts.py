@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nightjar_dags.alerts import AlertOwner
-from pipeline.job import Owner
+from nightjar_dags.alerts import AlertOwner, TellAlarms, describe_failure
+from pipeline.errors import DamagedError
+from pipeline.settings import Settings
+from pipeline.stores.monitoring import AlarmEvent
+from pipeline.tasks import open_workspace
+from tests.dags.jobs.ice_levels import JOB as ICE_LEVELS
 from tests.dags.scheduler import Scheduler
+from tests.webhook import Webhook
 
 DAG_ID = "nightly_scoring_ice_levels"
 
 
 @pytest.fixture
-def posted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def posted(webhook: Webhook, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What was posted to the webhook, which is a real web server."""
-    received: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_args: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("NIGHTJAR_ALERT_WEBHOOK", f"http://127.0.0.1:{server.server_address[1]}/s3cret-token")
-    yield received
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    monkeypatch.setenv("NIGHTJAR_ALERT_WEBHOOK", webhook.address.get_secret_value())
+    return webhook.received
 
 
 def start_night(scheduler: Scheduler, partition: str) -> Any:
@@ -65,7 +51,7 @@ def test_a_night_without_deliveries_fails_at_once_and_tells_the_owner(
     assert alert["error"]["error"] == "NotReadyError"
     assert "gauges" in alert["error"]["problem"]
     assert alert["error"]["next_step"]
-    line = next(record.getMessage() for record in caplog.records if record.name == "nightjar_dags.alerts")
+    line = next(record.getMessage() for record in caplog.records if record.name == "pipeline.stores.alert_channels")
     for words in ("job=ice_levels", "partition=2024-02-12", "task=wait_for_deliveries", "harbour@example.org"):
         assert words in line
     assert "s3cret-token" not in caplog.text
@@ -107,12 +93,18 @@ def test_a_task_that_was_killed_is_told(posted: list[Any]) -> None:
     """Then the DAG processor calls: it knows no exception, and the arguments are still references."""
     task = SimpleNamespace(op_args=("ice_levels", object()), op_kwargs={})
     instance = SimpleNamespace(task_id="ingest", dag_id=DAG_ID, run_id="manual__1", try_number=2)
-    AlertOwner("ice_levels", Owner(name="Harbour office", email="harbour@example.org"))(
-        {"ti": instance, "task": task, "params": {"partition": None}}
-    )
+    AlertOwner(ICE_LEVELS)({"ti": instance, "task": task, "params": {"partition": None}})
     (alert,) = posted
     assert alert["error"]["error"] == "task ended from outside"
     assert alert["partition"] is None
+
+
+@pytest.mark.parametrize("task_id", ["watch", "ask_for_training"])
+def test_what_fails_after_the_release_wakes_nobody_and_waits_for_no_recovery(task_id: str) -> None:
+    instance = SimpleNamespace(task_id=task_id, dag_id=DAG_ID, run_id="manual__1", try_number=2)
+    context = {"ti": instance, "exception": DamagedError("a record is damaged", partition="2024-02-12")}
+    alert = describe_failure(ICE_LEVELS, context, datetime(2024, 2, 13, tzinfo=UTC), "runbooks")
+    assert (alert.severity, alert.partition, alert.releases) == ("warning", "2024-02-12", None)
 
 
 def test_a_webhook_that_is_down_does_not_hide_the_failure(
@@ -123,3 +115,37 @@ def test_a_webhook_that_is_down_does_not_hide_the_failure(
     assert scheduler.run_task(run, "wait_for_deliveries")[0] == "failed"
     assert "alert not posted" in caplog.text
     assert "s3cret-token" not in caplog.text
+
+
+def test_a_night_that_fails_again_in_the_same_way_is_told_once(scheduler: Scheduler, posted: list[Any]) -> None:
+    """Cleared by a person, or run again beside the first."""
+    for _ in range(2):
+        body = {"logical_date": None, "conf": {"partition": "2024-02-12"}}
+        scheduler.rest.post(f"/api/v2/dags/{DAG_ID}/dagRuns", json=body)
+    for run in scheduler.list_runs(DAG_ID):
+        scheduler.run_task(run, "resolve_partition")
+        assert scheduler.run_task(run, "wait_for_deliveries")[0] == "failed"
+        assert scheduler.run_task(run, "wait_for_deliveries")[0] == "failed"
+    assert len(posted) == 1
+
+
+def test_alarms_are_told_where_the_task_that_watches_succeeds(scheduler: Scheduler, posted: list[Any]) -> None:
+    """Airflow calls a notifier as it calls any callback of a task."""
+    workspace = open_workspace(Settings.from_environment())
+    workspace.monitoring(ICE_LEVELS).alarms.append(
+        lambda number: AlarmEvent(
+            number=number,
+            kind="raised",
+            signal="outputs.mean",
+            severity="warning",
+            at=workspace.clock().isoformat(timespec="seconds"),
+            partition="2024-02-12",
+            since="2024-02-11",
+        )
+    )
+    scheduler.dags[DAG_ID].get_task("resolve_partition").on_success_callback = [TellAlarms(ICE_LEVELS)]
+    start_night(scheduler, "2024-02-13")
+    (alert,) = posted
+    assert (alert["signal"], alert["kind"], alert["since"]) == ("outputs.mean", "raised", "2024-02-11")
+    TellAlarms(ICE_LEVELS)({})
+    assert len(posted) == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import DamagedError, UnavailableError
-from pipeline.keyspace import bucket_key, live_key, prior_key
+from pipeline.keyspace import MAX_REASONS, bucket_key, live_key, prior_key, reasons_key
 from pipeline.serving import Reader
 from pipeline.stores.predictions import PredictionStore
 from tests.stores.predictions.conftest import Clock
@@ -85,6 +85,20 @@ def test_priors_lie_beside_the_predictions(spread: PredictionStore, cluster: Clu
     key = prior_key(JOB, load.generation)
     found = cluster.server_of(key).client.hgetall(key)
     assert {segment: json.loads(text) for segment, text in found.items()} == PRIORS
+
+
+def test_reasons_spread_over_the_masters_and_go_with_their_entity(spread: PredictionStore, cluster: Cluster) -> None:
+    reasons = dict.fromkeys(list(PREDICTIONS)[:MAX_REASONS], '[["weight",0.5]]')
+    with spread.begin(JOB, PARTITION, len(PREDICTIONS), 4) as load:
+        load.send_reasons(reasons)
+        send_all(load, split(PREDICTIONS, 4))
+        header = make_header(load)
+        load.seal(header)
+    keys = [reasons_key(JOB, load.generation, number) for number in range(header.reason_buckets)]
+    assert len({cluster.server_of(key).url for key in keys}) > 1
+    spread.erase_entity(JOB, next(iter(reasons)))
+    found = {name: text for key in keys for name, text in cluster.server_of(key).client.hgetall(key).items()}
+    assert found == dict(list(reasons.items())[1:])
 
 
 def test_generations_are_pruned_from_every_master(spread: PredictionStore, cluster: Cluster, clock: Clock) -> None:

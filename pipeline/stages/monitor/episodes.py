@@ -1,0 +1,81 @@
+"""Episodes: when an alarm is raised, and when it is resolved, told from the nights of one signal alone.
+
+k of the newest n nights beyond the limit raise an alarm; n nights within it, one after another, resolve it.  Both are
+told from the newest n nights, and never of both at once, so asking again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Turn:
+    """An alarm that begins or ends.
+
+    Attributes:
+        partition: the newest night beyond the limit, for one that is raised; the newest night, for one that is
+            resolved.
+        since: the first night beyond the limit, of those that raised it; None for one that is resolved.
+    """
+
+    kind: Literal["raised", "resolved"]
+    partition: str
+    since: str | None
+
+
+@dataclass(frozen=True)
+class Episode:
+    """An alarm from its first night beyond the limit to the night that resolved it; None while it is open."""
+
+    signal: str
+    since: str
+    until: str | None
+
+    def covers(self, partition: str) -> bool:
+        """Whether the partition is one of its nights."""
+        return self.since <= partition and (self.until is None or partition <= self.until)
+
+
+def find_turn(breaches: Mapping[str, bool | None], partition: str, *, is_open: bool, k: int, n: int) -> Turn | None:
+    """What the night of ``partition`` changes about the alarm of a signal; None for nothing.
+
+    A night that is not among the newest n decides nothing, whatever it was.  One that is among them without being the
+    newest of all, as of a backfill or a correction, is counted in its place.
+
+    Args:
+        breaches: by partition, whether the signal was beyond its limit; None where it was muted, which counts for
+            neither side.
+        is_open: whether its alarm was raised and not resolved since.
+    """
+    if partition not in sorted(breaches)[-n:] or breaches[partition] is None:
+        return None
+    newest = [night for night in sorted(breaches) if breaches[night] is not None][-n:]
+    beyond = [night for night in newest if breaches[night]]
+    if not is_open and len(beyond) >= k:
+        return Turn("raised", beyond[-1], beyond[0])
+    if is_open and len(newest) == n and not beyond:
+        return Turn("resolved", newest[-1], None)
+    return None
+
+
+def list_unusual(breaches: Mapping[str, Collection[str]], episodes: Iterable[Episode], minimum: int) -> set[str]:
+    """The nights that an alarm was about, and that therefore do not say what is usual.
+
+    Without them a drift would teach its own limit, and its alarm would be resolved while it lasts.  An alarm of
+    ``minimum`` nights or more is another matter: by then what it was about is what is usual now.
+
+    A single night beyond the limit is not among them: there are as many as false alarms were asked for, and limits that
+    are learnt without them would be left too often.
+
+    Args:
+        breaches: by partition, the signals that were beyond their limits.
+    """
+    unusual: set[str] = set()
+    for episode in episodes:
+        covered = [night for night in breaches if episode.covers(night)]
+        if len(covered) < minimum:
+            unusual |= {night for night in covered if episode.signal in breaches[night]}
+    return unusual

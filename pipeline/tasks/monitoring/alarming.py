@@ -1,0 +1,165 @@
+"""Alarms: raised when a signal was beyond its limit on k of n nights, resolved when it was within it on n.
+
+The log of alarms is what whoever tells people reads.  A signal is judged on the newest nights alone, so a backfill of
+an old partition neither raises nor resolves anything; one that is still among the newest n is counted in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+
+from pipeline.job import Job
+from pipeline.monitoring import Graded, Observed, Signal
+from pipeline.stages.monitor.episodes import Turn, find_turn
+from pipeline.stores.event_log import EventLog
+from pipeline.stores.monitoring import KINDS, AlarmEvent, list_open
+from pipeline.tasks.runs import Summary
+from pipeline.tasks.workspace import Workspace
+
+ASKING_FOR_TRAINING = frozenset(
+    {
+        "inputs.drift",
+        "inputs.weekday_drift",
+        "outputs.drift",
+        "accuracy.primary",
+        "accuracy.segments",
+        "accuracy.estimate",
+        "accuracy.concept",
+    }
+)
+"""Signals whose alarm says that the world is no longer what the model was trained on."""
+
+
+@dataclass(frozen=True)
+class _History:
+    """One signal, night after night.
+
+    Attributes:
+        seen: by partition, the signal where it counts, and the release that it is of.
+        breaches: by partition of every night, whether it was beyond its limit; None where it does not count.
+    """
+
+    name: str
+    seen: Mapping[str, tuple[Signal, str]]
+    breaches: Mapping[str, bool | None]
+
+
+def judge_alarms(workspace: Workspace, job: Job, partition: str, run: str) -> list[AlarmEvent]:
+    """Raise and resolve what the newest record of a partition, observed or graded, decides.
+
+    Doing so again writes nothing, and neither does a second run at the same time.
+
+    Args:
+        run: who watches; a retry of it is told what its earlier attempt wrote.
+
+    Returns:
+        What this run wrote, in order.
+
+    Raises:
+        DamagedError: the log of alarms, or the record of a night, cannot be read.
+        UnavailableError: others write to the log all the time.
+    """
+    records = workspace.monitoring(job)
+    log = records.alarms
+    events = log.events()
+    first = (date.fromisoformat(partition) - timedelta(days=job.monitoring.history)).isoformat()
+    for kind in KINDS:
+        if partition in records.partitions(kind)[-job.monitoring.n :]:  # else it decides nothing, and nothing is read
+            for history in _list_histories(records.nights(kind, first)):
+                events = _judge_signal(workspace, job, log, events, history, partition, run)
+    return [event for event in events if event.run == run]
+
+
+def list_alarms(workspace: Workspace, job: Job, *, last: int) -> dict[str, list[Summary]]:
+    """The alarms that stand (``open``), and the ``last`` that do not any more (``resolved``), newest first.
+
+    An alarm is the event that raised it; one that was resolved also says ``resolved_by``, the partition, and
+    ``resolved_at``.
+    """
+    raised: dict[str, AlarmEvent] = {}
+    resolved: list[Summary] = []
+    for event in workspace.monitoring(job).alarms.events():
+        if event.kind == "raised":
+            raised[event.signal] = event
+        elif (begun := raised.pop(event.signal, None)) is not None:
+            over = {"resolved_by": event.partition, "resolved_at": event.at}
+            resolved.append(begun.model_dump(mode="json") | over)
+    still = sorted(raised.values(), key=lambda event: event.number, reverse=True)
+    return {"open": [event.model_dump(mode="json") for event in still], "resolved": resolved[::-1][:last]}
+
+
+def explain_training(events: list[AlarmEvent]) -> str | None:
+    """Why alarms that were just raised call for a training; None if none of them does."""
+    reasons = [
+        f"{event.signal} was beyond its limit on several nights since {event.since}"
+        for event in events
+        if event.kind == "raised" and event.signal in ASKING_FOR_TRAINING
+    ]
+    return "; ".join(reasons) or None
+
+
+def _judge_signal(
+    workspace: Workspace,
+    job: Job,
+    log: EventLog[AlarmEvent],
+    known: list[AlarmEvent],
+    history: _History,
+    partition: str,
+    run: str,
+) -> list[AlarmEvent]:
+    """Write what has become of one signal; returns the log, as far as it is known then."""
+
+    def find(events: list[AlarmEvent]) -> tuple[Turn | None, AlarmEvent | None]:
+        opened = list_open(events).get(history.name)
+        rules = {"k": job.monitoring.k, "n": job.monitoring.n}
+        return find_turn(history.breaches, partition, is_open=opened is not None, **rules), opened
+
+    def draft(number: int) -> AlarmEvent:
+        events = log.events(known)
+        turn, opened = find(events)
+        if turn is None:  # somebody else wrote it meanwhile
+            return events[-1]
+        signal, generation = history.seen[turn.partition]
+        return AlarmEvent(
+            number=number,
+            kind=turn.kind,
+            signal=history.name,
+            severity=getattr(job.monitoring.severities, signal.monitor),
+            at=workspace.clock().astimezone(UTC).isoformat(timespec="seconds"),
+            partition=turn.partition,
+            since=opened.since if opened is not None else str(turn.since),
+            value=signal.value,
+            lower=signal.lower,
+            upper=signal.upper,
+            unit=signal.unit,
+            worst=signal.worst,
+            generation=generation,
+            run=run,
+        )
+
+    if find(known)[0] is None:
+        return known
+    log.append(draft)
+    return log.events(known)
+
+
+def _list_histories(nights: Sequence[Observed] | Sequence[Graded]) -> list[_History]:
+    """The signals of these nights, by name."""
+    seen: dict[str, dict[str, tuple[Signal, str]]] = {}
+    for night in nights:
+        for signal in night.signals:
+            if signal.muted is None:
+                seen.setdefault(signal.name, {})[night.partition] = signal, night.generation
+    return [
+        _History(
+            name,
+            found,
+            {
+                night.partition: found[night.partition][0].breached if night.partition in found else None
+                for night in nights
+            },
+        )
+        for name, found in sorted(seen.items())
+    ]

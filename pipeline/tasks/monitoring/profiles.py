@@ -1,0 +1,230 @@
+"""Profiles: the features of a night, counted over the bins of the reference of the model that scores them.
+
+A profile is an output of its own, made in the pass that scores: scores do not depend on it, and a repeated night finds
+both.  It holds counts and the names of frequent categories, no rows and no ids, so an erasure leaves it as it is.
+Whatever goes wrong with it is a warning: a night is scored and released without a profile, and then not watched.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from pipeline.digests import digest_code, digest_json
+from pipeline.errors import NightjarError, NotReadyError
+from pipeline.job import Job
+from pipeline.monitoring import Profile
+from pipeline.stages.monitor.bins import (
+    Bins,
+    Counts,
+    count_frame,
+    describe_counts,
+    list_numbers,
+    merge_counts,
+    read_bins,
+)
+from pipeline.stages.profile import Profile as Statistics
+from pipeline.stages.profile import merge_profiles, profile_frame
+from pipeline.stores.ledger_events import ModelVersion
+from pipeline.stores.models import Model
+from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.concealing import conceal_rows
+from pipeline.tasks.feature_building import ROLE as FEATURES
+from pipeline.tasks.feature_building import read_features
+from pipeline.tasks.monitoring.references import ensure_reference, stand_in
+from pipeline.tasks.scoring import score_features
+from pipeline.tasks.workspace import Workspace, environment_of
+
+PROFILE_STAGE = "profile"
+
+_LOG = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A scored night.
+
+    Attributes:
+        profile: its features, over the bins of the champion's reference; None if they could not be counted.
+        warnings: why not, or that the reference is not of the rows that the model was trained on.
+        seconds: what counting took of the pass.
+    """
+
+    scored: Output
+    profile: Output | None
+    warnings: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class KnownProfile:
+    """The profile of a release.
+
+    Attributes:
+        described: what the release's manifest says of it; None if there is none.
+        warning: why it cannot be read, if it cannot.
+    """
+
+    described: dict[str, str] | None = None
+    warning: str | None = None
+
+
+@dataclass
+class _Tally:
+    """Counts of one shard after the other."""
+
+    bins: Bins
+    counts: list[Counts] = field(default_factory=list)
+    statistics: list[Statistics] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def add(self, features: pd.DataFrame) -> None:
+        start = time.perf_counter()
+        self.counts.append(count_frame(self.bins, features))
+        self.statistics.append(profile_frame(features, list_numbers(self.bins)))
+        self.seconds += time.perf_counter() - start
+
+    def describe(self) -> Profile:
+        return describe_counts(self.bins, merge_counts(self.counts), merge_profiles(self.statistics))
+
+
+@dataclass
+class _Counting:
+    """The profile of a night in the making, beside its scores.
+
+    Attributes:
+        found: it, if it was made before.
+        tally: what is counted otherwise.
+        problem: what went wrong; nothing more is tried then.
+    """
+
+    workspace: Workspace
+    job: Job
+    features: Output
+    inputs: dict[str, Any] = field(default_factory=dict)
+    found: Output | None = None
+    tally: _Tally | None = None
+    warnings: list[str] = field(default_factory=list)
+    problem: str | None = None
+
+    def begin(self, champion: ModelVersion, force: bool) -> None:
+        """Find the reference of the champion, and what was counted over it before."""
+        reference, self.warnings = _take_reference(self.workspace, self.job, self.features, champion)
+        self.inputs = _name_inputs(self.features, reference)
+        self.tally = _Tally(read_bins(reference))
+        self.found = None if force else self.workspace.outputs(self.job).find(PROFILE_STAGE, self.inputs)
+
+    def add(self, features: pd.DataFrame) -> None:
+        """Count a shard."""
+        if self.tally is not None and self.found is None:
+            self.tally.add(features)
+
+    def finish(self) -> Output | None:
+        """The profile, in the lake."""
+        if self.tally is None or self.found is not None:
+            return self.found
+        return _finish(self.workspace, self.job, self.features, self.inputs, self.tally)
+
+    def attempt(self, work: Callable[[], T]) -> T | None:
+        """Do some of it; None if that, or anything before it, went wrong."""
+        if self.problem is not None:
+            return None
+        partition = self.features.inputs["partition"]
+        try:
+            with conceal_rows(self.job.name, partition):
+                return work()
+        except (NightjarError, OSError) as error:
+            self.problem = _warn(self.job, partition, error)
+        return None
+
+
+def score_and_profile(
+    workspace: Workspace,
+    job: Job,
+    features: Output,
+    champion: ModelVersion,
+    *,
+    force: bool = False,
+    load: Callable[[ModelVersion], Model] | None = None,
+) -> Profiled:
+    """Score a night's features with its champion, and count them in the same pass.
+
+    Args:
+        load: as :func:`score_features` takes it.
+    """
+    counting = _Counting(workspace, job, features)
+    counting.attempt(lambda: counting.begin(champion, force))
+
+    def count(shard: pd.DataFrame) -> None:
+        counting.attempt(lambda: counting.add(shard))
+
+    scored = score_features(workspace, job, features, champion, force=force, load=load, look_at=count)
+    profile = counting.attempt(counting.finish)
+    warnings = [*counting.warnings, *([] if counting.problem is None else [counting.problem])]
+    seconds = 0.0 if counting.tally is None else counting.tally.seconds
+    return Profiled(scored, profile, warnings, round(seconds, 3))
+
+
+def describe_profile(workspace: Workspace, job: Job, partition: str, address: str | None) -> KnownProfile:
+    """What :func:`score_and_profile` has made, for the manifest of the release.
+
+    Args:
+        address: of the profile; None if it made none.
+    """
+    if address is None:
+        return KnownProfile()
+    try:
+        with conceal_rows(job.name, partition):
+            profile = workspace.outputs(job).load(PROFILE_STAGE, address)
+    except (NightjarError, OSError) as error:
+        return KnownProfile(warning=_warn(job, partition, error))
+    return KnownProfile({"address": profile.address, "digest": profile.digest})
+
+
+def profile_features(workspace: Workspace, job: Job, features: Output, reference: Profile) -> Output:
+    """Count a night's features over the bins of a reference, whatever model scored them."""
+    inputs = _name_inputs(features, reference)
+    found = workspace.outputs(job).find(PROFILE_STAGE, inputs)
+    return found or _finish(workspace, job, features, inputs, _Tally(read_bins(reference)))
+
+
+def _warn(job: Job, partition: str, error: Exception) -> str:
+    told = error.problem if isinstance(error, NightjarError) else type(error).__name__
+    _LOG.warning("features of %s %s are not counted: %s", job.name, partition, error)
+    return f"the counts of the features are not known, so the night cannot be watched: {told}"
+
+
+def _take_reference(
+    workspace: Workspace, job: Job, features: Output, champion: ModelVersion
+) -> tuple[Profile, list[str]]:
+    try:
+        return ensure_reference(workspace, job, champion), []
+    except NotReadyError as error:
+        partition = features.inputs["partition"]
+        told = f"{error.problem}: its inputs are compared with those of {partition} from now on"
+        return stand_in(workspace, job, champion, features), [told]
+
+
+def _name_inputs(features: Output, reference: Profile) -> dict[str, Any]:
+    code = ("pipeline.stages.monitor.bins", "pipeline.stages.profile", "pipeline.stages.column_profiles", __name__)
+    return {
+        "partition": features.inputs["partition"],
+        "features": features.digest,
+        "reference": digest_json(reference),
+        "code": digest_code(*code),
+        "environment": environment_of(),
+    }
+
+
+def _finish(workspace: Workspace, job: Job, features: Output, inputs: dict[str, Any], tally: _Tally) -> Output:
+    """Put the profile into the lake; what was scored before is counted from its features."""
+    if not tally.counts:
+        for label in features.shards(FEATURES):
+            tally.add(read_features(workspace, job, features, label))
+    return workspace.outputs(job).commit(PROFILE_STAGE, inputs, {}, {"made_of": features.address, **tally.describe()})

@@ -1,0 +1,87 @@
+"""References: what a model was trained on, counted over bins that are learnt from it.
+
+They are written by the digest of the model, once, and nothing changes them.  They hold counts and the names of frequent
+categories, no rows and no ids, so an erasure leaves them as they are.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from pipeline.errors import NightjarError, NotReadyError
+from pipeline.job import Job
+from pipeline.monitoring import Profile
+from pipeline.stages.matrix import take_matrix
+from pipeline.stages.monitor.bins import count_frame, describe_counts, learn_bins, list_numbers
+from pipeline.stages.profile import profile_frame
+from pipeline.stages.sample import choose_rows
+from pipeline.stores.ledger_events import ModelVersion
+from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.feature_building import ROLE as FEATURES
+from pipeline.tasks.feature_building import read_features
+from pipeline.tasks.snapshots import SNAPSHOT_STAGE, Dataset, sample_training
+from pipeline.tasks.workspace import Workspace
+
+TRAINING = "training"
+"""What an ordinary reference is made from; another one names the partition whose features stand in."""
+
+_MOST_ROWS = 200_000
+
+
+def ensure_reference(workspace: Workspace, job: Job, version: ModelVersion) -> Profile:
+    """The reference of a model, made from the rows that it was trained on if there is none yet.
+
+    Raises:
+        NotReadyError: there is none, and the lake no longer has those rows.
+    """
+    digest = version.registration.model_digest
+    found = workspace.monitoring(job).find_reference(digest)
+    if found is not None:
+        return found
+    try:
+        dataset = _find_dataset(workspace, job, version)
+        return _write(workspace, job, digest, sample_training(workspace, job, dataset, _MOST_ROWS), TRAINING)
+    except (NightjarError, FileNotFoundError) as error:
+        raise NotReadyError(
+            f"it is not known any more what model {version.version} was trained on",
+            job=job.name,
+            expected=f"the rows of dataset {version.registration.dataset_version[:12]} in the lake",
+            found=error.problem if isinstance(error, NightjarError) else "none",
+            next_step=f"nightjar train {job.name}",
+        ) from error
+
+
+def write_reference(workspace: Workspace, job: Job, model_digest: str, rows: Dataset) -> Profile:
+    """Make the reference of a model from what it was fitted to: from 200,000 rows at the most."""
+    ids = rows.features[job.entity_id]
+    chosen = choose_rows(ids, rows.partitions, _MOST_ROWS)
+    return _write(workspace, job, model_digest, rows.features.iloc[chosen], TRAINING)
+
+
+def stand_in(workspace: Workspace, job: Job, version: ModelVersion, features: Output) -> Profile:
+    """Take a night's own features for the reference of a model whose training rows are gone."""
+    partition, labels = str(features.inputs["partition"]), features.shards(FEATURES)
+    sampled = []
+    for label in labels:
+        frame = read_features(workspace, job, features, label)
+        days = pd.Series(partition, index=frame.index, dtype="str")
+        sampled.append(frame.iloc[choose_rows(frame[job.entity_id], days, _MOST_ROWS // len(labels))])
+    return _write(workspace, job, version.registration.model_digest, pd.concat(sampled, ignore_index=True), partition)
+
+
+def _write(workspace: Workspace, job: Job, model_digest: str, features: pd.DataFrame, made_from: str) -> Profile:
+    """Write a reference; returns the one that is there, which another run may have put first."""
+    matrix = take_matrix(features, job, None)
+    bins = learn_bins(matrix)
+    counted = describe_counts(bins, count_frame(bins, matrix), profile_frame(matrix, list_numbers(bins)))
+    records = workspace.monitoring(job)
+    records.write_reference(model_digest, {"made_from": made_from, **counted})
+    return records.find_reference(model_digest) or counted
+
+
+def _find_dataset(workspace: Workspace, job: Job, version: ModelVersion) -> Output:
+    wanted = version.registration.dataset_version
+    for dataset in workspace.outputs(job).find_all(SNAPSHOT_STAGE):
+        if dataset.digest == wanted:
+            return dataset
+    raise FileNotFoundError(f"dataset {wanted}")

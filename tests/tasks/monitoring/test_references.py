@@ -1,0 +1,82 @@
+"""The reference of a model is what it was trained on, and people are told where it is not."""
+
+from __future__ import annotations
+
+import pytest
+from pandas.testing import assert_frame_equal
+
+from pipeline.errors import NotReadyError
+from pipeline.job import Job
+from pipeline.stages.sample import choose_rows
+from pipeline.stores.ledger_events import ModelVersion
+from pipeline.tasks import Workspace
+from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.monitoring.references import TRAINING, ensure_reference
+from pipeline.tasks.snapshots import SNAPSHOT_STAGE, load_dataset, sample_training
+from tests.tasks.conftest import Served
+from tests.tasks.nights import LIVE, NEXT, run_until_scored
+
+
+def champion_of(workspace: Workspace, job: Job) -> ModelVersion:
+    return workspace.ledger(job).require_champion(LIVE)
+
+
+def lose_reference(workspace: Workspace, job: Job) -> None:
+    digest = champion_of(workspace, job).registration.model_digest
+    workspace.lake.remove(f"jobs/{job.name}/monitoring/references/{digest}.json")
+
+
+def lose_training_rows(workspace: Workspace, job: Job) -> None:
+    for dataset in workspace.outputs(job).find_all(SNAPSHOT_STAGE):
+        workspace.outputs(job).remove(SNAPSHOT_STAGE, dataset.address)
+
+
+def test_training_leaves_the_reference_of_its_model(trained: Workspace, job: Job) -> None:
+    version = champion_of(trained, job)
+    found = trained.monitoring(job).find_reference(version.registration.model_digest)
+    assert found is not None
+    assert found["made_from"] == TRAINING
+    assert found["rows"] == version.registration.parameters["rows"]
+    assert found["features"].keys() == {column.name for column in load_feature_set(job).columns}
+
+
+def test_a_model_of_before_gets_the_very_reference_that_training_would_have_made(trained: Workspace, job: Job) -> None:
+    version = champion_of(trained, job)
+    before = ensure_reference(trained, job, version)
+    lose_reference(trained, job)
+    assert ensure_reference(trained, job, version) == before
+    assert trained.monitoring(job).find_reference(version.registration.model_digest) == before
+
+
+def test_a_reference_whose_rows_are_gone_cannot_be_made(trained: Workspace, job: Job) -> None:
+    lose_reference(trained, job)
+    lose_training_rows(trained, job)
+    with pytest.raises(NotReadyError, match="not known any more what model 1 was trained on") as refused:
+        ensure_reference(trained, job, champion_of(trained, job))
+    assert refused.value.next_step == f"nightjar train {job.name}"
+
+
+def test_then_the_first_night_stands_in_and_the_run_says_so(trained: Workspace, job: Job) -> None:
+    lose_reference(trained, job)
+    lose_training_rows(trained, job)
+    first = run_until_scored(trained, job, LIVE)["score"]
+    told = f"its inputs are compared with those of {LIVE} from now on"
+    assert [told in warning for warning in first["warnings"]] == [True, False]  # nor is there a background
+    reference = ensure_reference(trained, job, champion_of(trained, job))
+    assert (reference["made_from"], reference["rows"]) == (LIVE, first["rows"])
+    second = run_until_scored(trained, job, NEXT)["score"]
+    assert [told in warning for warning in second["warnings"]] == [False]
+    assert ensure_reference(trained, job, champion_of(trained, job)) == reference
+
+
+def test_a_night_with_its_reference_warns_of_nothing(served: Served) -> None:
+    assert served.first["score"]["warnings"] == []
+
+
+@pytest.mark.parametrize("most", [1, 500, 10**9])
+def test_a_sample_taken_partition_by_partition_is_that_of_all_rows(trained: Workspace, job: Job, most: int) -> None:
+    (snapshot,) = trained.outputs(job).find_all(SNAPSHOT_STAGE)
+    rows = load_dataset(trained, job, snapshot, "train")
+    chosen = choose_rows(rows.features[job.entity_id], rows.partitions, most)
+    sample = sample_training(trained, job, snapshot, most)
+    assert_frame_equal(sample, rows.features.iloc[chosen].reset_index(drop=True))

@@ -1,0 +1,77 @@
+"""A watched replay: what monitoring would have seen of the nights of one policy."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from pipeline.job import Job, Monitoring
+from pipeline.tasks import Workspace, replay
+from pipeline.tasks.replaying.policies import Policy
+from tests.meter_readings.job import JOB
+
+FIRST, LAST = date(2024, 3, 1), date(2024, 3, 8)
+OFTEN = Policy("often", "every other day, whatever it is worth", every=2, gate=False)
+
+
+@pytest.fixture
+def job() -> Job:
+    """The second job without suites, which take most of the time, and with limits that few nights are enough for."""
+    sources = tuple(source.model_copy(update={"suite": None}) for source in JOB.sources)
+    watched = Monitoring(history=14, minimum=7, false_alarms=0.3)
+    return JOB.model_copy(update={"sources": sources, "monitoring": watched})
+
+
+def watch(workspace: Workspace, job: Job) -> dict[str, Any]:
+    return replay(workspace, job, FIRST, LAST, [OFTEN], watch=OFTEN.name)
+
+
+def without_seconds(watched: dict[str, Any]) -> dict[str, Any]:
+    return {**watched, "nights": [{**night, "seconds": None} for night in watched["nights"]]}
+
+
+def test_every_night_is_seen_as_the_model_that_served_it_scored_it(landed: Workspace, job: Job) -> None:
+    report = watch(landed, job)
+    nights = report["watched"]["nights"]
+    assert [night["partition"] for night in nights] == [f"2024-03-0{day}" for day in range(1, 9)]
+    assert len({night["model_version"] for night in nights}) == 4
+    for night in nights:
+        assert {"inputs.drift", "outputs.mean"} <= {signal["name"] for signal in night["signals"]}
+        assert night["rows"] == night["outputs"]["rows"] == sum(night["outputs"]["distribution"]["counts"])
+
+
+def test_limits_are_learnt_from_the_nights_before(landed: Workspace, job: Job) -> None:
+    nights = watch(landed, job)["watched"]["nights"]
+    known = [signal["nights"] for night in nights for signal in night["signals"] if signal["name"] == "outputs.mean"]
+    assert known == list(range(8))
+    limits = [signal["upper"] for signal in nights[-1]["signals"] if signal["name"] == "outputs.mean"]
+    assert limits[0] is not None
+
+
+def test_nights_are_graded_as_the_replay_grades_them(landed: Workspace, job: Job) -> None:
+    report = watch(landed, job)
+    graded = [night["graded"] for night in report["watched"]["nights"] if night["graded"] is not None]
+    week = report["policies"][OFTEN.name]["weeks"][0]
+    assert sum(night["labelled"] for night in graded[:7]) == week["rows"]
+    squares = [night["labelled"] * night["metrics"]["rmse"] ** 2 for night in graded[:7]]
+    assert (sum(squares) / week["rows"]) ** 0.5 == pytest.approx(week["rmse"], abs=1e-5)
+
+
+def test_a_second_watch_sees_the_same_and_raises_nothing_twice(landed: Workspace, job: Job) -> None:
+    assert without_seconds(watch(landed, job)["watched"]) == without_seconds(watch(landed, job)["watched"])
+
+
+def test_records_of_production_are_left_alone(landed: Workspace, job: Job) -> None:
+    watch(landed, job)
+    records = landed.monitoring(job)
+    assert records.observed() == []
+    assert records.graded() == []
+    assert records.alarms.events() == []
+
+
+def test_other_limits_are_no_other_replay(landed: Workspace, job: Job) -> None:
+    """Decisions do not depend on how nights are watched, so they are found again."""
+    stricter = job.model_copy(update={"monitoring": Monitoring(false_alarms=0.01)})
+    assert watch(landed, job)["replay"] == watch(landed, stricter)["replay"]
