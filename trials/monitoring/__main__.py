@@ -22,10 +22,11 @@ from trials.monitoring.judging import judge
 from trials.monitoring.plots import plot_estimate, plot_signal
 
 PLOTTED = {
-    "inputs.drift": "drift of the features",
-    "outputs.mean": "mean prediction",
-    "accuracy.primary": "log loss",
+    "inputs.drift": ("drift of the features", "log"),
+    "outputs.mean": ("mean prediction", "linear"),
+    "accuracy.primary": ("log loss", "linear"),
 }
+"""Signals, what their axis is called, and its scale."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for folder in (options.report, plots):
         folder.mkdir(parents=True, exist_ok=True)
     (options.report / "monitoring.json").write_text(json.dumps(report, indent=2) + "\n")
-    for signal, label in PLOTTED.items():
-        (plots / f"{signal.replace('.', '-')}.svg").write_bytes(plot_signal(watched, signal, disruptions, label))
+    for signal, (label, scale) in PLOTTED.items():
+        plot = plot_signal(watched, signal, disruptions, label, scale)
+        (plots / f"{signal.replace('.', '-')}.svg").write_bytes(plot)
     (plots / "estimate.svg").write_bytes(plot_estimate(watched, "log_loss", "log loss"))
     if options.json:
         sys.stdout.write(json.dumps(report, indent=2) + "\n")

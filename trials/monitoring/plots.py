@@ -14,13 +14,16 @@ SIZE = (9.0, 2.4)
 """Inches."""
 
 
-def plot_signal(watched: Watched, signal: str, disruptions: Sequence[Disruption], label: str) -> bytes:
+def plot_signal(
+    watched: Watched, signal: str, disruptions: Sequence[Disruption], label: str, scale: str = "linear"
+) -> bytes:
     """One signal by partition: its value, what is usual, its alarms (red) and the disruptions (grey)."""
     found = [
         (date.fromisoformat(night["partition"]), item) for night in watched["nights"] for item in _list(night, signal)
     ]
     days = [day for day, _ in found]
     figure, axes = _open_figure()
+    axes.set_yscale(scale)
     _shade(axes, disruptions, [alarm for alarm in read_alarms(watched["alarms"]) if alarm.signal == signal])
     for side in ("lower", "upper"):
         if any(item[side] is not None for _, item in found):
