@@ -18,7 +18,7 @@ from pipeline.serving.errors import Unhealthy
 from pipeline.stores.monitoring import list_open
 from pipeline.stores.release_log import ReleaseEvent, find_live
 from pipeline.tasks.partitions import newest_closed_partition
-from pipeline.tasks.runs import find_failure, find_newest_run
+from pipeline.tasks.runs import Summary, find_failure, find_newest_run, list_shortfalls
 from pipeline.tasks.workspace import Workspace
 
 State = Literal["fine", "wrong", "unknown"]
@@ -119,7 +119,7 @@ def look_at_night(job: Job, releases: Sequence[ReleaseEvent] | None, now: dateti
 
 
 def look_at_run(workspace: Workspace, job: Job) -> Finding:
-    """Whether the newest run of the newest partition failed, and where."""
+    """Whether the newest run of the newest partition failed, and where; of what fails no night, only that it failed."""
     try:
         run = find_newest_run(workspace, job)
     except (OSError, NightjarError) as error:
@@ -127,11 +127,12 @@ def look_at_run(workspace: Workspace, job: Job) -> Finding:
     if run is None:
         return Finding("run", "fine", "no run left a record yet")
     failed, name = find_failure(run), f"run {run['run']} of {run['partition']}"
-    if failed is None:
-        return Finding("run", "fine", f"{name} did not fail", partition=run["partition"])
-    told = failed["error"]
-    words = f"{name} failed at {failed['stage']}: {told.get('problem') or told['error']}"
-    return Finding("run", "wrong", words, partition=run["partition"])
+    if failed is not None:
+        return Finding(
+            "run", "wrong", f"{name} failed at {failed['stage']}: {_explain(failed)}", partition=run["partition"]
+        )
+    beside = "".join(f"; beside it {stage['stage']} failed: {_explain(stage)}" for stage in list_shortfalls(run))
+    return Finding("run", "fine", f"{name} did not fail{beside}", partition=run["partition"])
 
 
 def look_at_alarms(workspace: Workspace, job: Job) -> Finding:
@@ -165,6 +166,10 @@ def _explain_end(job: Job, header: dict[str, Any], now: datetime) -> str:
         f"; the data is of {job.first_partition.year}, and upstream has none after {job.last_partition}: to see it as "
         f"of its own time, set NIGHTJAR_CLOCK={moment}"
     )
+
+
+def _explain(failed: Summary) -> str:
+    return str(failed["error"].get("problem") or failed["error"]["error"])
 
 
 def _describe(error: Exception) -> str:

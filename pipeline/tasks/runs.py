@@ -27,6 +27,8 @@ from pipeline.tasks.workspace import Workspace
 SHADOWS = "score_shadows"
 WATCH = "watch"
 STAGES = ("ingest", "validate", "build_features", "score", "publish", SHADOWS, "approve", WATCH)
+BESIDE_THE_NIGHT = (SHADOWS, WATCH)
+"""Stages that nobody who waits for the predictions waits for, and that fail no night."""
 
 MAX_FOLDER_NAME = 200
 ATTEMPTS = "attempts"
@@ -127,8 +129,13 @@ def find_newest_run(workspace: Workspace, job: Job) -> Summary | None:
 
 
 def find_failure(run: Summary) -> Summary | None:
-    """The record of the stage that a run failed at; None if none did.  Shadows fail no night."""
-    return next((stage for stage in run["stages"] if stage["state"] == "failed" and stage["stage"] != SHADOWS), None)
+    """The record of the stage that a run failed at; None if none did."""
+    return next((stage for stage in _list_failed(run) if stage["stage"] not in BESIDE_THE_NIGHT), None)
+
+
+def list_shortfalls(run: Summary) -> list[Summary]:
+    """The records of the stages that failed beside the night, and did not fail it."""
+    return [stage for stage in _list_failed(run) if stage["stage"] in BESIDE_THE_NIGHT]
 
 
 def read_timings(workspace: Workspace, job: Job, partition: str, run: str) -> dict[str, dict[str, Any]]:
@@ -141,6 +148,10 @@ def read_timings(workspace: Workspace, job: Job, partition: str, run: str) -> di
         for record in records
         if record["state"] == "success"
     }
+
+
+def _list_failed(run: Summary) -> list[Summary]:
+    return [stage for stage in run["stages"] if stage["state"] == "failed"]
 
 
 def _begin_attempt(lake: Lake, folder: str, record: Summary) -> Summary:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from pipeline.errors import NightjarError
+from pipeline.errors import DamagedError, NightjarError
 from pipeline.job import Job
 from pipeline.stores.monitoring import AlarmEvent
-from pipeline.tasks import Workspace, check_jobs, ingest, validate
+from pipeline.tasks import Workspace, check_jobs, ingest, validate, watch
 from pipeline.tasks.clocks import MovedClock
 from tests.clock import Clock
 from tests.conftest import StartRedis
@@ -24,6 +24,8 @@ from tests.webhook import Webhook
 
 WELL = datetime(2024, 3, 4, tzinfo=UTC)
 """The night of 2024-03-03 is the newest whose deadline has passed: 13:00 UTC, four hours of patience, two of grace."""
+
+BEFORE = "2024-03-02"
 
 Change = Callable[..., Workspace]
 
@@ -158,6 +160,19 @@ def test_a_run_that_failed_is_told_with_its_stage(well: Workspace, job: Job) -> 
     failure = words(report, job, "run")
     assert failure.startswith(f"run second of {NEXT} failed at ")
     assert words(report, job, "night").endswith(failure), "and so does the alert of a night that is missing"
+
+
+def test_a_night_that_was_released_and_could_not_be_watched_is_well_and_says_so(
+    well: Workspace, served: Served, job: Job
+) -> None:
+    well.lake.replace(f"jobs/{job.name}/monitoring/observed/{BEFORE}.json", b"{}")
+    with pytest.raises(DamagedError):
+        watch(well, job, LIVE, "first", served.first["publish"])
+    report = check_jobs(well, [job])
+    assert report["fine"]
+    assert words(report, job, "run") == (
+        f"run first of {LIVE} did not fail; beside it watch failed: {BEFORE}.json is no record of a night"
+    )
 
 
 def add_alarm(workspace: Workspace, job: Job, severity: Any) -> None:

@@ -13,11 +13,8 @@ from pipeline.monitoring import Observed, Operations, Signal, StageCost
 from pipeline.stages.monitor.operations import judge_operations
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.monitoring.probing import probe_reads
-from pipeline.tasks.runs import SHADOWS, WATCH, Summary, read_run
+from pipeline.tasks.runs import BESIDE_THE_NIGHT, Summary, read_run
 from pipeline.tasks.workspace import Workspace
-
-BESIDE_THE_NIGHT = (SHADOWS, WATCH)
-"""Stages that nobody who waits for the predictions waits for."""
 
 _MIB = 2**20
 
