@@ -48,6 +48,7 @@ class AlarmEvent(NumberedEvent):
         generation: the release of that night.
         run: whose watching found it.
         found: what was found, in words, where the numbers do not say it.
+        judged: False of one that was resolved because its signal is not judged any more, whatever has become of it.
     """
 
     kind: Literal["raised", "resolved"]
@@ -64,6 +65,7 @@ class AlarmEvent(NumberedEvent):
     generation: str | None = None
     run: str | None = None
     found: str = ""
+    judged: bool = True
 
 
 def list_open(events: Sequence[AlarmEvent]) -> dict[str, AlarmEvent]:

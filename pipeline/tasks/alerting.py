@@ -103,6 +103,7 @@ def describe_alarm(job: Job, event: AlarmEvent, served: Served | None, runbooks:
     """The alert of an alarm that was raised or resolved."""
     runbook = find_runbook(event.signal)
     over = event.kind == "resolved"
+    meaning, next_step = _describe_end(event, runbook.meaning) if over else runbook
     facts = {"value": _describe_value(event.value, event.unit), "limit": _describe_limits(event)}
     if event.found:
         facts["found"] = event.found
@@ -115,13 +116,13 @@ def describe_alarm(job: Job, event: AlarmEvent, served: Served | None, runbooks:
         severity=event.severity,
         kind=event.kind,
         subject=event.signal,
-        problem=f"{event.signal} is resolved; it was raised because {runbook.meaning}" if over else runbook.meaning,
+        problem=meaning,
         at=event.at,
         partition=event.partition,
         since=event.since,
         facts={name: words for name, words in facts.items() if words is not None},
         served=served,
-        next_step="nothing, unless it comes back" if over else runbook.next_step,
+        next_step=next_step,
         runbook=link_runbook(runbooks, event.signal),
         details={"signal": event.signal, **event.model_dump(include={"value", "lower", "upper", "unit", "worst"})},
     )
@@ -197,6 +198,17 @@ def _send(workspace: Workspace, job: Job, alert: Alert, channel: Channel) -> boo
 def _open_channels(workspace: Workspace) -> list[Channel]:
     settings = workspace.settings
     return open_channels(webhook=settings.alert_webhook, smtp=settings.smtp_url, sender=settings.alert_from)
+
+
+def _describe_end(event: AlarmEvent, meaning: str) -> tuple[str, str]:
+    """What has become of an alarm that is resolved, and what to do."""
+    if event.judged:
+        return f"{event.signal} is resolved; it was raised because {meaning}", "nothing, unless it comes back"
+    return (
+        f"{event.signal} is closed without being known to be well, for it is not judged any more; it was raised "
+        f"because {meaning}",
+        "look whether what raised it is over, and why it is not judged",
+    )
 
 
 def _describe_value(value: float | None, unit: str) -> str | None:

@@ -27,6 +27,7 @@ GRACE = timedelta(hours=2)
 """What a night may take, beyond the cutoff and the job's patience, before it counts as missing."""
 
 AGE, MISSING, UNREADABLE = "operations.age", "operations.missing", "operations.unreadable"
+OF_CHECK = frozenset({AGE, MISSING, UNREADABLE})
 """Signals that are raised and resolved by `nightjar check` alone."""
 
 _RAN = frozenset({"released", "kept", "held", "refused", "approved", "declined"})
@@ -141,7 +142,7 @@ def look_at_alarms(workspace: Workspace, job: Job) -> Finding:
         opened = list_open(workspace.monitoring(job).alarms.events())
     except (OSError, NightjarError) as error:
         return Finding("alarms", "unknown", f"the log of alarms cannot be read: {_describe(error)}")
-    others = [event for signal, event in opened.items() if signal not in {AGE, MISSING, UNREADABLE}]
+    others = [event for signal, event in opened.items() if signal not in OF_CHECK]
     words = ", ".join(f"{event.signal} since {event.since} ({event.severity})" for event in others)
     bad = any(event.severity != "info" for event in others)
     return Finding("alarms", "wrong" if bad else "fine", words or "none is open")

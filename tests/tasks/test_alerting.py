@@ -94,6 +94,20 @@ def test_an_alarm_is_told_by_every_channel_and_then_resolved(
     assert len(mail_server.messages) == 2
 
 
+def test_an_alarm_that_is_not_judged_any_more_is_not_told_to_be_well(
+    telling: Workspace, job: Job, alarm: Raise, webhook: Webhook
+) -> None:
+    alarm()
+    why = "not judged on 3 nights: the newest record does not have it"
+    alarm("resolved", value=None, upper=None, worst=(), judged=False, found=why)
+    tell_alarms(telling, job)
+    told = webhook.received[1]
+    assert told["kind"] == "resolved"
+    assert told["problem"].startswith("inputs.drift is closed without being known to be well")
+    assert why in told["text"]
+    assert told["next_step"] == "look whether what raised it is over, and why it is not judged"
+
+
 def test_nothing_is_told_twice(telling: Workspace, job: Job, alarm: Raise, webhook: Webhook) -> None:
     alarm()
     tell_alarms(telling, job)

@@ -2,6 +2,9 @@
 
 k of the newest n nights beyond the limit raise an alarm; n nights within it, one after another, resolve it.  Both are
 told from the newest n nights, and never of both at once, so asking again changes nothing.
+
+n nights, one after another, on which the signal was not judged resolve it as well, since nobody would ever see it
+within its limit again.  What was before them is forgotten: else the next night would raise the same alarm once more.
 """
 
 from __future__ import annotations
@@ -19,11 +22,13 @@ class Turn:
         partition: the newest night beyond the limit, for one that is raised; the newest night, for one that is
             resolved.
         since: the first night beyond the limit, of those that raised it; None for one that is resolved.
+        judged: False for one that is resolved because the signal is not judged any more.
     """
 
     kind: Literal["raised", "resolved"]
     partition: str
     since: str | None
+    judged: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,19 +51,36 @@ def find_turn(breaches: Mapping[str, bool | None], partition: str, *, is_open: b
     newest of all, as of a backfill or a correction, is counted in its place.
 
     Args:
-        breaches: by partition, whether the signal was beyond its limit; None where it was muted, which counts for
-            neither side.
+        breaches: by partition, whether the signal was beyond its limit; None where it was muted, or the night does not
+            have it, which counts for neither side.
         is_open: whether its alarm was raised and not resolved since.
     """
-    if partition not in sorted(breaches)[-n:] or breaches[partition] is None:
+    watched = sorted(breaches)[-n:]
+    if partition not in watched:
         return None
-    newest = [night for night in sorted(breaches) if breaches[night] is not None][-n:]
+    if is_open and len(watched) == n and all(breaches[night] is None for night in watched):
+        return Turn("resolved", watched[-1], None, judged=False)
+    if breaches[partition] is None:
+        return None
+    newest = _list_judged(breaches, n)[-n:]
     beyond = [night for night in newest if breaches[night]]
     if not is_open and len(beyond) >= k:
         return Turn("raised", beyond[-1], beyond[0])
     if is_open and len(newest) == n and not beyond:
         return Turn("resolved", newest[-1], None)
     return None
+
+
+def _list_judged(breaches: Mapping[str, bool | None], n: int) -> list[str]:
+    """The nights on which the signal was judged, since there last were n in a row on which it was not."""
+    judged, missed = list[str](), 0
+    for night in sorted(breaches):
+        missed = missed + 1 if breaches[night] is None else 0
+        if missed == 0:
+            judged.append(night)
+        elif missed == n:
+            judged.clear()
+    return judged
 
 
 def list_unusual(breaches: Mapping[str, Collection[str]], episodes: Iterable[Episode], minimum: int) -> set[str]:

@@ -1,20 +1,25 @@
 """Alarms: raised when a signal was beyond its limit on k of n nights, resolved when it was within it on n.
 
+One whose signal is not judged any more, because it stays muted or no record has it, is resolved as well, and says so.
+
 The log of alarms is what whoever tells people reads.  A signal is judged on the newest nights alone, so a backfill of
 an old partition neither raises nor resolves anything; one that is still among the newest n is counted in its place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
+from typing import Any
 
 from pipeline.job import Job
 from pipeline.monitoring import Graded, Observed, Signal
 from pipeline.stages.monitor.episodes import Turn, find_turn
+from pipeline.stages.monitor.estimate import ESTIMATE
 from pipeline.stores.event_log import EventLog
-from pipeline.stores.monitoring import KINDS, AlarmEvent, list_open
+from pipeline.stores.monitoring import KINDS, AlarmEvent, Kind, list_open
+from pipeline.tasks.findings import OF_CHECK
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
 
@@ -37,7 +42,7 @@ class _History:
     """One signal, night after night.
 
     Attributes:
-        seen: by partition, the signal where it counts, and the release that it is of.
+        seen: by partition, the signal where the night has it, and the release that it is of.
         breaches: by partition of every night, whether it was beyond its limit; None where it does not count.
     """
 
@@ -67,7 +72,8 @@ def judge_alarms(workspace: Workspace, job: Job, partition: str, run: str) -> li
     first = (date.fromisoformat(partition) - timedelta(days=job.monitoring.history)).isoformat()
     for kind in KINDS:
         if partition in records.partitions(kind)[-job.monitoring.n :]:  # else it decides nothing, and nothing is read
-            for history in _list_histories(records.nights(kind, first)):
+            alone = {signal for signal in list_open(events) if _find_kind(signal) == kind} - OF_CHECK
+            for history in _list_histories(records.nights(kind, first), alone):
                 events = _judge_signal(workspace, job, log, events, history, partition, run)
     return [event for event in events if event.run == run]
 
@@ -121,23 +127,18 @@ def _judge_signal(
         turn, opened = find(events)
         if turn is None:  # somebody else wrote it meanwhile
             return events[-1]
-        signal, generation = history.seen[turn.partition]
-        return AlarmEvent(
+        monitor = history.name.partition(".")[0]
+        event = AlarmEvent(
             number=number,
             kind=turn.kind,
             signal=history.name,
-            severity=getattr(job.monitoring.severities, signal.monitor),
+            severity=getattr(job.monitoring.severities, monitor),
             at=workspace.clock().astimezone(UTC).isoformat(timespec="seconds"),
             partition=turn.partition,
             since=opened.since if opened is not None else str(turn.since),
-            value=signal.value,
-            lower=signal.lower,
-            upper=signal.upper,
-            unit=signal.unit,
-            worst=signal.worst,
-            generation=generation,
             run=run,
         )
+        return event.model_copy(update=_describe_turn(history, turn, job.monitoring.n))
 
     if find(known)[0] is None:
         return known
@@ -145,21 +146,33 @@ def _judge_signal(
     return log.events(known)
 
 
-def _list_histories(nights: Sequence[Observed] | Sequence[Graded]) -> list[_History]:
-    """The signals of these nights, by name."""
-    seen: dict[str, dict[str, tuple[Signal, str]]] = {}
+def _describe_turn(history: _History, turn: Turn, n: int) -> dict[str, Any]:
+    """What an event says of the night of a turn: the numbers, or why there are none that count."""
+    signal, generation = history.seen.get(turn.partition, (None, None))
+    if turn.judged and signal is not None:
+        measured = {name: getattr(signal, name) for name in ("value", "lower", "upper", "unit", "worst")}
+        return {**measured, "generation": generation}
+    why = "the newest record does not have it" if signal is None else signal.muted
+    found = f"not judged on {n} {'night' if n == 1 else 'nights'}: {why}"
+    return {"found": found, "judged": False, "generation": generation}
+
+
+def _find_kind(signal: str) -> Kind:
+    """The records that hold a signal: what is told from labels is in gradings."""
+    return "graded" if signal.startswith("accuracy.") and signal != ESTIMATE else "observed"
+
+
+def _list_histories(nights: Sequence[Observed] | Sequence[Graded], alone: Collection[str]) -> list[_History]:
+    """The signals of these nights, by name, and those of ``alone``, which none of the nights may have."""
+    seen: dict[str, dict[str, tuple[Signal, str]]] = {name: {} for name in alone}
     for night in nights:
         for signal in night.signals:
-            if signal.muted is None:
-                seen.setdefault(signal.name, {})[night.partition] = signal, night.generation
+            seen.setdefault(signal.name, {})[night.partition] = signal, night.generation
     return [
-        _History(
-            name,
-            found,
-            {
-                night.partition: found[night.partition][0].breached if night.partition in found else None
-                for night in nights
-            },
-        )
+        _History(name, found, {night.partition: _read_breach(found.get(night.partition)) for night in nights})
         for name, found in sorted(seen.items())
     ]
+
+
+def _read_breach(found: tuple[Signal, str] | None) -> bool | None:
+    return None if found is None or found[0].muted is not None else found[0].breached

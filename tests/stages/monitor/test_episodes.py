@@ -71,6 +71,25 @@ def test_a_muted_night_decides_nothing() -> None:
     assert find_turn(name_nights("...m"), "2024-03-04", is_open=True, k=2, n=3) is None
 
 
+def test_three_nights_on_which_it_was_not_judged_resolve_it() -> None:
+    unjudged = Turn("resolved", "2024-03-05", None, judged=False)
+    assert turn_at_the_newest("xxmmm", is_open=True) == unjudged
+    assert turn_at_the_newest("xxmm", is_open=True) is None
+    assert turn_at_the_newest("mm", is_open=True) is None
+    assert find_turn(name_nights("xxmmm"), "2024-03-04", is_open=True, k=2, n=3) == unjudged
+    assert find_turn(name_nights("xxmmm"), "2024-03-02", is_open=True, k=2, n=3) is None
+    assert turn_at_the_newest("xxmmm", is_open=False) is None
+
+
+@pytest.mark.parametrize("flags", ["xxmmm.", "xxmmmx", "xmmmx", "xxmmmm."])
+def test_what_was_before_them_does_not_raise_it_again(flags: str) -> None:
+    assert turn_at_the_newest(flags, is_open=False) is None
+
+
+def test_what_comes_after_them_does() -> None:
+    assert turn_at_the_newest("xxmmmxx", is_open=False) == Turn("raised", "2024-03-07", "2024-03-06")
+
+
 @st.composite
 def draw_rules(draw: st.DrawFn) -> tuple[int, int]:
     n = draw(st.integers(1, 6))
@@ -81,11 +100,17 @@ def draw_rules(draw: st.DrawFn) -> tuple[int, int]:
 def test_night_after_night_it_agrees_with_counting_by_hand(flags: str, rules: tuple[int, int]) -> None:
     k, n = rules
     nights = name_nights(flags)
-    is_open, seen = False, []
+    is_open, seen, missed = False, list[bool | None](), 0
     for age, partition in enumerate(sorted(nights), start=1):
         known = {night: nights[night] for night in sorted(nights)[:age]}
         turn = find_turn(known, partition, is_open=is_open, k=k, n=n)
-        if nights[partition] is None:
+        missed = missed + 1 if nights[partition] is None else 0
+        if missed >= n:
+            seen = []
+            assert (turn is not None and not turn.judged) == is_open
+            is_open = False
+            continue
+        if missed > 0:
             assert turn is None
             continue
         seen.append(nights[partition])
@@ -100,7 +125,7 @@ def test_night_after_night_it_agrees_with_counting_by_hand(flags: str, rules: tu
         assert find_turn(known, partition, is_open=is_open, k=k, n=n) is None
 
 
-@given(st.text("x.", min_size=1, max_size=20), st.booleans(), draw_rules())
+@given(st.text("x.m", min_size=1, max_size=20), st.booleans(), draw_rules())
 def test_every_turn_is_undone_by_itself_only(flags: str, is_open: bool, rules: tuple[int, int]) -> None:
     """Judging any of the newest nights again after a turn changes nothing more."""
     k, n = rules

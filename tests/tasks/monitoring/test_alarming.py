@@ -12,8 +12,9 @@ from pipeline.job import Job, Monitoring, Severities
 from pipeline.stores.lake import Lake
 from pipeline.stores.monitoring import AlarmEvent, list_open
 from pipeline.tasks import Workspace
+from pipeline.tasks.findings import OF_CHECK
 from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms
-from tests.tasks.monitoring.observed import make_grading, make_night, make_signal
+from tests.tasks.monitoring.observed import make_alarm, make_grading, make_night, make_signal
 
 FIRST = date(2024, 3, 1)
 
@@ -138,6 +139,58 @@ def test_signals_of_labels_are_judged_on_the_nights_that_they_are_of(workspace: 
     assert [(event.signal, event.severity, event.partition) for event in events[-1:]] == [
         ("accuracy.primary", "critical", day(2))
     ]
+
+
+def test_one_that_stays_muted_is_resolved_once_and_says_why(workspace: Workspace, job: Job) -> None:
+    events = watch_nights(workspace, job, "xxmmmm.", "accuracy.estimate")
+    assert shown(events) == [("raised", day(1), day(0)), ("resolved", day(4), day(0))]
+    over = events[-1]
+    assert (over.found, over.judged, over.value, over.upper) == ("not judged on 3 nights: a test", False, None, None)
+    assert (over.severity, over.generation) == ("critical", f"1-{day(4)}")
+    assert judge_alarms(workspace, job, day(6), "again") == []
+
+
+@pytest.mark.parametrize("name", ["inputs.gone", "accuracy.estimate"])
+def test_one_that_no_record_has_any_more_is_resolved(workspace: Workspace, job: Job, name: str) -> None:
+    """Not even the nights that raised it have it now: they were watched again since."""
+    assert len(watch_nights(workspace, job, "xx", name)) == 1
+    over = watch_nights(workspace, job, "....", "outputs.mean")[-1]
+    assert len(workspace.monitoring(job).alarms.events()) == 2
+    assert (over.signal, over.kind, over.partition) == (name, "resolved", day(2))
+    assert (over.found, over.generation) == ("not judged on 3 nights: the newest record does not have it", None)
+
+
+def test_one_of_labels_waits_for_gradings(workspace: Workspace, job: Job) -> None:
+    """Nights that are watched and have no labels yet say nothing about it."""
+    records, events = workspace.monitoring(job), list[AlarmEvent]()
+    for age, flag in enumerate("xx"):
+        records.write_graded(make_grading(day(age), make_signal(flag, "accuracy.primary")))
+        judge_alarms(workspace, job, day(age), "labels")
+    watch_nights(workspace, job, ".....")
+    assert list(list_open(records.alarms.events())) == ["accuracy.primary"]
+    for age in (2, 3, 4):
+        records.write_graded(make_grading(day(age), make_signal("m", "accuracy.primary")))
+        events += judge_alarms(workspace, job, day(age), "labels")
+    assert [(event.signal, event.kind, event.judged) for event in events[-1:]] == [
+        ("accuracy.primary", "resolved", False)
+    ]
+
+
+def test_an_old_partition_does_not_resolve_what_is_not_judged(workspace: Workspace, job: Job) -> None:
+    records = workspace.monitoring(job)
+    watch_nights(workspace, job, "..xx", "inputs.gone")
+    for age in (4, 5, 6):
+        records.write_observed(make_night(day(age), make_signal(".")))
+    assert judge_alarms(workspace, job, day(3), "backfill") == []
+    assert [event.kind for event in judge_alarms(workspace, job, day(5), "corrected")] == ["resolved"]
+
+
+@pytest.mark.parametrize("name", sorted(OF_CHECK))
+def test_what_nightjar_check_has_raised_is_left_to_it(workspace: Workspace, job: Job, name: str) -> None:
+    records = workspace.monitoring(job)
+    records.alarms.append(lambda number: make_alarm(number, day(0), signal=name))
+    watch_nights(workspace, job, ".....")
+    assert list(list_open(records.alarms.events())) == [name]
 
 
 def test_every_signal_has_an_alarm_of_its_own(workspace: Workspace, job: Job) -> None:
