@@ -14,7 +14,8 @@ running it again changes nothing.
 
 **What is not graded, and is no failure.** A partition of which nothing was served, or whose scores retention has
 removed; and one whose labels are late or were refused, until they come. The task's result names each with the reason,
-under `skipped`. Anything damaged fails the task, once all other nights are graded.
+under `skipped`. Anything damaged fails the task, and the run, once all other nights are graded; what these raised is
+told, and a training is asked for, all the same.
 
 **When.** Daily, in UTC, at the first full hour after the night's own deadline: what upstream delivers for the night
 holds the labels of earlier ones. If upstream has ended, so has the schedule; runs by hand and backfills still work.
@@ -41,7 +42,7 @@ from __future__ import annotations
 
 from airflow.sdk import dag
 
-from nightjar_dags.alerts import TellAlarms
+from nightjar_dags.alerts import tell_either_way
 from nightjar_dags.defaults import after_nights, dag_arguments
 from nightjar_dags.grading import grade
 from nightjar_dags.stages import ask_for_training
@@ -56,8 +57,9 @@ def build_feedback(job: Job) -> None:
 
     @dag(**dag_arguments(job, purpose="feedback", schedule=after_nights(job), doc_md=__doc__))
     def feedback() -> None:
-        graded = grade.override(on_success_callback=[TellAlarms(job)])(job.name)
-        ask_for_training.override(outlets=[retrain_asset(job.name)])(job.name, graded)
+        graded = grade.override(**tell_either_way(job))(job.name)
+        # As a teardown it runs although a night cannot be graded, and the run has failed all the same.
+        ask_for_training.override(outlets=[retrain_asset(job.name)])(job.name, graded).as_teardown()
 
     feedback()
 

@@ -60,7 +60,7 @@ from __future__ import annotations
 
 from airflow.sdk import Param, dag
 
-from nightjar_dags.alerts import TellAlarms
+from nightjar_dags.alerts import tell_either_way
 from nightjar_dags.defaults import EVERY_NIGHT, dag_arguments, longest_wait
 from nightjar_dags.stages import (
     ask_for_training,
@@ -127,8 +127,7 @@ def build_nightly_scoring(job: Job) -> None:
             asked = AskForRelease(task_id="ask_for_approval", job=job, gate=job.release_gate, summary=published)
             approved = release_approved(job.name, published, asked.output)
         # As teardowns they may even be killed without failing the run.
-        telling = watch.override(on_success_callback=[TellAlarms(job)])
-        seen = telling(job.name, published, approved).as_teardown()
+        seen = watch.override(**tell_either_way(job))(job.name, published, approved).as_teardown()
         ask_for_training.override(outlets=[retrain_asset(job.name)])(job.name, seen).as_teardown()
         if job.training.shadow_nights > 0:
             score_shadows(job.name, scored).as_teardown()

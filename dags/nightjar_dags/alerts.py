@@ -77,13 +77,18 @@ class AlertOfEmptyRun(NightjarNotifier):
 
 
 class TellAlarms(NightjarNotifier):
-    """Success callback of the tasks that watch: tells the alarms that were raised or resolved and not told yet."""
+    """Callback of the tasks that watch, however they end: tells what was raised or resolved and is not told yet."""
 
     def tell(self, workspace: Workspace, context: Mapping[str, Any]) -> None:
         """Every alarm that is not told."""
         from pipeline import tasks
 
         tasks.tell_alarms(workspace, self.job)
+
+
+def tell_either_way(job: Job) -> dict[str, list[BaseNotifier]]:
+    """Callbacks of a task that watches: what it raised before it failed is told as well."""
+    return {"on_success_callback": [TellAlarms(job)], "on_failure_callback": [AlertOwner(job), TellAlarms(job)]}
 
 
 def describe_failure(job: Job, context: Mapping[str, Any], now: datetime, runbooks: str) -> Alert:

@@ -157,12 +157,18 @@ def watch(job: str, published: Summary, approved: Summary | None = None) -> Summ
 def ask_for_training(job: str, summary: Summary | None) -> None:
     """Emit the event that starts a training, if the summary's ``ask`` says why; else skip.
 
+    The summary of a task that failed is missing.  What it had raised is asked for all the same, since an alarm that
+    stands is not raised again.
+
     Its outlet is the asset of :func:`nightjar_dags.triggers.retrain_asset`, which only the DAG file knows.
 
     Raises:
         AirflowSkipException: nothing asks for a training.
     """
-    if summary is None or summary["ask"] is None:
+    from pipeline import tasks
+
+    summary = summary or tasks.find_ask(*open_job(job), run_name())
+    if summary["ask"] is None:
         raise AirflowSkipException("nothing asks for a training")
     log.info("asks for a training as of %s: %s", summary["partition"], summary["ask"])
     event = get_current_context()["outlet_events"][retrain_asset(job)]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.grading import grade
     from pipeline.tasks.health import check_health
     from pipeline.tasks.monitoring.alarming import list_alarms
+    from pipeline.tasks.monitoring.asking import find_ask
     from pipeline.tasks.monitoring.feedback import grade_closed
     from pipeline.tasks.monitoring.watching import watch
     from pipeline.tasks.night import approve, build_features, ingest, publish, score, validate
@@ -72,6 +73,7 @@ _MODULES = {
     "explain_release": "explaining",
     "explain_shift": "shifting",
     "find_affected": "redeliveries",
+    "find_ask": "monitoring.asking",
     "find_cool_down": "promoting",
     "find_entity": "erasing",
     "grade": "grading",
@@ -140,6 +142,7 @@ __all__ = [
     "explain_release",
     "explain_shift",
     "find_affected",
+    "find_ask",
     "find_cool_down",
     "find_entity",
     "grade",

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from pipeline import tasks
+from pipeline.alerts.runbooks import RUNBOOKS
 from pipeline.settings import Settings
+from pipeline.stores.monitoring import AlarmEvent
+from pipeline.tasks.manifests import read_manifest
+from pipeline.tasks.scoring import SCORE_STAGE
 from tests.dags.jobs.rides import JOB
 from tests.dags.scheduler import Scheduler, at_midnight
 from tests.dags.test_whole_runs import landed, trained, use_home
@@ -40,6 +44,16 @@ def list_graded(workspace: tasks.Workspace) -> list[str]:
     return [night.partition for night in workspace.monitoring(JOB).graded()]
 
 
+def damage_scores(workspace: tasks.Workspace, night: str) -> None:
+    """Every shard of what was served of a night is another file."""
+    (served,) = [release for release in workspace.release_log(JOB).events() if release.partition == night]
+    address = read_manifest(workspace, JOB, served.generation)["scores"]["address"]
+    folder = f"stages/{JOB.name}/{SCORE_STAGE}/{address}"
+    for name in workspace.lake.list(folder):
+        if name.endswith(".parquet"):
+            workspace.lake.replace(f"{folder}/{name}", b"damaged")
+
+
 def trigger(scheduler: Scheduler, **conf: str) -> Any:
     body = {"logical_date": None, "conf": conf}
     assert scheduler.rest.post(f"/api/v2/dags/{FEEDBACK}/dagRuns", json=body).status_code == 200
@@ -57,6 +71,7 @@ def test_it_grades_and_then_asks(dags: dict[str, Any]) -> None:
     assert [task.task_id for task in dag.topological_sort()] == ["grade", "ask_for_training"]
     assert dag.get_task("ask_for_training").upstream_task_ids == {"grade"}
     assert [outlet.uri for outlet in dag.get_task("ask_for_training").outlets] == ["nightjar://rides/retrain"]
+    assert dag.get_task("ask_for_training").is_teardown
     assert dag.tags == {"nightjar", "rides", "feedback"}
     assert {task.owner for task in dag.tasks} == {"Bicycle hire"}
 
@@ -95,6 +110,34 @@ def test_a_backfill_grades_the_nights_that_it_names(scheduler: Scheduler, nights
     graded = [scheduler.run_task(run, "grade")[1]["graded"] for run in scheduler.list_runs(FEEDBACK)]
     assert [[night["partition"] for night in of_run] for of_run in graded] == [[NIGHTS[1]], [NIGHTS[2]]]
     assert list_graded(nights) == [NIGHTS[1], NIGHTS[2]]
+
+
+def test_what_was_raised_before_a_damaged_night_is_told_and_asked_for(
+    scheduler: Scheduler, nights: tasks.Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Else one night that is damaged for good keeps every alarm from its owner, and every training from the job."""
+    run = trigger(scheduler)
+    nights.monitoring(JOB).alarms.append(
+        lambda number: AlarmEvent(
+            number=number,
+            kind="raised",
+            signal="accuracy.primary",
+            severity="critical",
+            at=nights.clock().isoformat(),
+            partition=NIGHTS[0],
+            since=NIGHTS[0],
+            run=run.run_id,
+        )
+    )
+    damage_scores(nights, NIGHTS[1])
+    assert scheduler.run_task(run, "grade")[0] == "failed"
+    assert list_graded(nights) == [NIGHTS[0], NIGHTS[2]]
+    assert "task=grade" in caplog.text
+    assert RUNBOOKS["accuracy.primary"].meaning in caplog.text
+    assert scheduler.run_task(run, "ask_for_training")[0] == "success"
+    why = f"accuracy.primary was beyond its limit on several nights since {NIGHTS[0]}"
+    assert list_events(scheduler) == [{"partition": "2024-05-12", "why": why}]
+    assert scheduler.end_run(run) == "failed"
 
 
 @pytest.mark.parametrize("ask", [None, "accuracy.primary was beyond its limit on 2 of 3 nights"])

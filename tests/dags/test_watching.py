@@ -11,6 +11,8 @@ import pytest
 from airflow.models.dagrun import DagRun
 
 from pipeline import tasks
+from pipeline.alerts.runbooks import RUNBOOKS
+from pipeline.errors import DamagedError
 from pipeline.monitoring import Signal
 from pipeline.tasks import Workspace
 from pipeline.tasks.monitoring import watching
@@ -75,6 +77,27 @@ def test_what_goes_wrong_fails_the_task_calls_the_owner_and_leaves_the_run_a_suc
     assert JOB.owner.email in caplog.text
     record = tasks.read_run(workspace, JOB, NIGHT)["stages"][-1]
     assert (record["stage"], record["state"], record["error"]["error"]) == ("watch", "failed", "DamagedError")
+    assert scheduler.end_run(published) == "success"
+
+
+def test_what_was_raised_before_it_went_wrong_is_told_and_asked_for(
+    scheduler: Scheduler,
+    published: DagRun,
+    workspace: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The night's alarm stands, so that no later night raises it: it is told now, or never."""
+    drift_every_night(monkeypatch)
+    assert scheduler.watch_night(run_until_published(scheduler, BEFORE)) == ("success", "skipped")
+
+    def break_off(*_: Any) -> list[str]:
+        raise DamagedError("the report is not what it was", job=JOB.name)
+
+    monkeypatch.setattr(watching, "refresh_report", break_off)
+    assert scheduler.watch_night(published) == ("failed", "success")
+    assert "task=watch" in caplog.text
+    assert RUNBOOKS["inputs.drift"].meaning in caplog.text
     assert scheduler.end_run(published) == "success"
 
 

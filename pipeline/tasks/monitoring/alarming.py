@@ -72,7 +72,7 @@ def judge_alarms(workspace: Workspace, job: Job, partition: str, run: str) -> li
     first = (date.fromisoformat(partition) - timedelta(days=job.monitoring.history)).isoformat()
     for kind in KINDS:
         if partition in records.partitions(kind)[-job.monitoring.n :]:  # else it decides nothing, and nothing is read
-            alone = {signal for signal in list_open(events) if _find_kind(signal) == kind} - OF_CHECK
+            alone = {signal for signal in list_open(events) if find_kind(signal) == kind} - OF_CHECK
             for history in _list_histories(records.nights(kind, first), alone):
                 events = _judge_signal(workspace, job, log, events, history, partition, run)
     return [event for event in events if event.run == run]
@@ -104,6 +104,11 @@ def explain_training(events: list[AlarmEvent]) -> str | None:
         if event.kind == "raised" and event.signal in ASKING_FOR_TRAINING
     ]
     return "; ".join(reasons) or None
+
+
+def find_kind(signal: str) -> Kind:
+    """The records that hold a signal: what is told from labels is in gradings."""
+    return "graded" if signal.startswith("accuracy.") and signal != ESTIMATE else "observed"
 
 
 def _judge_signal(
@@ -155,11 +160,6 @@ def _describe_turn(history: _History, turn: Turn, n: int) -> dict[str, Any]:
     why = "the newest record does not have it" if signal is None else signal.muted
     found = f"not judged on {n} {'night' if n == 1 else 'nights'}: {why}"
     return {"found": found, "judged": False, "generation": generation}
-
-
-def _find_kind(signal: str) -> Kind:
-    """The records that hold a signal: what is told from labels is in gradings."""
-    return "graded" if signal.startswith("accuracy.") and signal != ESTIMATE else "observed"
 
 
 def _list_histories(nights: Sequence[Observed] | Sequence[Graded], alone: Collection[str]) -> list[_History]:
