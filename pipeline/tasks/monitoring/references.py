@@ -6,6 +6,8 @@ categories, no rows and no ids, so an erasure leaves them as they are.
 
 from __future__ import annotations
 
+import logging
+
 import pandas as pd
 
 from pipeline.errors import NightjarError, NotReadyError
@@ -17,6 +19,7 @@ from pipeline.stages.profile import profile_frame
 from pipeline.stages.sample import choose_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import read_features
 from pipeline.tasks.snapshots import SNAPSHOT_STAGE, Dataset, sample_training
@@ -26,6 +29,8 @@ TRAINING = "training"
 """What an ordinary reference is made from; another one names the partition whose features stand in."""
 
 _MOST_ROWS = 200_000
+
+_LOG = logging.getLogger(__name__)
 
 
 def ensure_reference(workspace: Workspace, job: Job, version: ModelVersion) -> Profile:
@@ -51,11 +56,18 @@ def ensure_reference(workspace: Workspace, job: Job, version: ModelVersion) -> P
         ) from error
 
 
-def write_reference(workspace: Workspace, job: Job, model_digest: str, rows: Dataset) -> Profile:
-    """Make the reference of a model from what it was fitted to: from 200,000 rows at the most."""
-    ids = rows.features[job.entity_id]
-    chosen = choose_rows(ids, rows.partitions, _MOST_ROWS)
-    return _write(workspace, job, model_digest, rows.features.iloc[chosen], TRAINING)
+def write_reference(workspace: Workspace, job: Job, model_digest: str, rows: Dataset) -> None:
+    """Make the reference of a model from what it was fitted to: from 200,000 rows at the most.
+
+    Whatever goes wrong is a warning, since the model is none the worse, and :func:`ensure_reference` makes it later.
+    """
+    try:
+        with conceal_rows(job.name, str(rows.partitions.max())):
+            chosen = choose_rows(rows.features[job.entity_id], rows.partitions, _MOST_ROWS)
+            _write(workspace, job, model_digest, rows.features.iloc[chosen], TRAINING)
+    except (NightjarError, OSError) as error:
+        told = error if isinstance(error, NightjarError) else type(error).__name__
+        _LOG.warning("the reference of model %s of %s is to be made later: %s", model_digest[:12], job.name, told)
 
 
 def stand_in(workspace: Workspace, job: Job, version: ModelVersion, features: Output) -> Profile:

@@ -11,6 +11,8 @@ from pipeline.stages.sample import choose_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.tasks import Workspace
 from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.fitting import fit_challenger
+from pipeline.tasks.monitoring import references
 from pipeline.tasks.monitoring.references import TRAINING, ensure_reference
 from pipeline.tasks.snapshots import SNAPSHOT_STAGE, load_dataset, sample_training
 from tests.tasks.conftest import Served
@@ -46,6 +48,24 @@ def test_a_model_of_before_gets_the_very_reference_that_training_would_have_made
     lose_reference(trained, job)
     assert ensure_reference(trained, job, version) == before
     assert trained.monitoring(job).find_reference(version.registration.model_digest) == before
+
+
+def test_a_training_does_not_fail_by_its_reference_which_is_made_later(
+    trained: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def break_off(_: object) -> None:
+        raise ValueError("meter 70000000000001 is out of bounds")
+
+    (snapshot,) = trained.outputs(job).find_all(SNAPSHOT_STAGE)
+    other = job.model_copy(update={"training": job.training.model_copy(update={"seed": job.training.seed + 1})})
+    with monkeypatch.context() as broken:
+        broken.setattr(references, "learn_bins", break_off)
+        fitted = fit_challenger(trained, other, snapshot)
+    assert ("is to be made later" in caplog.text, "70000000000001" in caplog.text) == (True, False)
+    version = champion_of(trained, job)
+    described = version.registration.model_copy(update={"model_digest": fitted.facts["model"]["digest"]})
+    later = ensure_reference(trained, job, version.model_copy(update={"registration": described}))
+    assert (later["made_from"], later["rows"]) == (TRAINING, fitted.facts["rows"])
 
 
 def test_a_reference_whose_rows_are_gone_cannot_be_made(trained: Workspace, job: Job) -> None:
