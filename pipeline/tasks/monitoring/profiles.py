@@ -36,7 +36,7 @@ from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import read_features
-from pipeline.tasks.monitoring.references import ensure_reference, stand_in
+from pipeline.tasks.monitoring.references import draft_stand_in, ensure_reference
 from pipeline.tasks.scoring import score_features
 from pipeline.tasks.workspace import Workspace, environment_of
 
@@ -206,9 +206,8 @@ def _take_reference(
     try:
         return ensure_reference(workspace, job, champion), []
     except NotReadyError as error:
-        partition = features.inputs["partition"]
-        told = f"{error.problem}: its inputs are compared with those of {partition} from now on"
-        return stand_in(workspace, job, champion, features), [told]
+        told = f"{error.problem}: its inputs are compared with those of the first night that is watched from now on"
+        return draft_stand_in(workspace, job, features), [told]
 
 
 def _name_inputs(features: Output, reference: Profile) -> dict[str, Any]:

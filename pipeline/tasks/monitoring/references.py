@@ -70,25 +70,39 @@ def write_reference(workspace: Workspace, job: Job, model_digest: str, rows: Dat
         _LOG.warning("the reference of model %s of %s is to be made later: %s", model_digest[:12], job.name, told)
 
 
-def stand_in(workspace: Workspace, job: Job, version: ModelVersion, features: Output) -> Profile:
-    """Take a night's own features for the reference of a model whose training rows are gone."""
+def draft_stand_in(workspace: Workspace, job: Job, features: Output) -> Profile:
+    """A night's own features in place of the reference of a model whose training rows are gone; nothing is written."""
     partition, labels = str(features.inputs["partition"]), features.shards(FEATURES)
     sampled = []
     for label in labels:
         frame = read_features(workspace, job, features, label)
         days = pd.Series(partition, index=frame.index, dtype="str")
         sampled.append(frame.iloc[choose_rows(frame[job.entity_id], days, _MOST_ROWS // len(labels))])
-    return _write(workspace, job, version.registration.model_digest, pd.concat(sampled, ignore_index=True), partition)
+    return _draft(job, pd.concat(sampled, ignore_index=True), partition)
+
+
+def stand_in(workspace: Workspace, job: Job, version: ModelVersion, features: Output) -> Profile:
+    """Take what :func:`draft_stand_in` makes of a released night for the reference of its model from now on."""
+    drafted = draft_stand_in(workspace, job, features)
+    return _put(workspace, job, version.registration.model_digest, drafted)
 
 
 def _write(workspace: Workspace, job: Job, model_digest: str, features: pd.DataFrame, made_from: str) -> Profile:
-    """Write a reference; returns the one that is there, which another run may have put first."""
+    return _put(workspace, job, model_digest, _draft(job, features, made_from))
+
+
+def _draft(job: Job, features: pd.DataFrame, made_from: str) -> Profile:
     matrix = take_matrix(features, job, None)
     bins = learn_bins(matrix)
     counted = describe_counts(bins, count_frame(bins, matrix), profile_frame(matrix, list_numbers(bins)))
+    return {"made_from": made_from, **counted}
+
+
+def _put(workspace: Workspace, job: Job, model_digest: str, drafted: Profile) -> Profile:
+    """Write a reference; returns the one that is there, which another run may have put first."""
     records = workspace.monitoring(job)
-    records.write_reference(model_digest, {"made_from": made_from, **counted})
-    return records.find_reference(model_digest) or counted
+    records.write_reference(model_digest, drafted)
+    return records.find_reference(model_digest) or drafted
 
 
 def _find_dataset(workspace: Workspace, job: Job, version: ModelVersion) -> Output:

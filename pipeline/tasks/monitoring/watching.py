@@ -11,10 +11,15 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any
 
+from pipeline.digests import digest_json
+from pipeline.errors import NotReadyError
 from pipeline.job import Job
 from pipeline.keyspace import token_of
 from pipeline.monitoring import Observed
+from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.candidates import read_scored_population
+from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
+from pipeline.tasks.grading import list_published
 from pipeline.tasks.manifests import AS_CORRECTED, require_manifest
 from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms
 from pipeline.tasks.monitoring.estimating import estimate_night, estimate_signal
@@ -23,7 +28,8 @@ from pipeline.tasks.monitoring.inputs import observe_inputs
 from pipeline.tasks.monitoring.operations import observe_operations
 from pipeline.tasks.monitoring.outputs import observe_outputs
 from pipeline.tasks.monitoring.past_nights import read_past
-from pipeline.tasks.monitoring.profiles import PROFILE_STAGE
+from pipeline.tasks.monitoring.profiles import PROFILE_STAGE, profile_features
+from pipeline.tasks.monitoring.references import ensure_reference, stand_in
 from pipeline.tasks.runs import WATCH, Summary, read_run, record_stage
 from pipeline.tasks.scoring import SCORE_STAGE
 from pipeline.tasks.workspace import Workspace
@@ -66,7 +72,10 @@ def _watch_release(workspace: Workspace, job: Job, partition: str, run: str, pub
     why = _find_reason_to_pass(workspace, job, manifest)
     if why is not None:
         return _pass_by(why)
-    seen = _observe(workspace, job, manifest, went_live=published["result"] == "live")
+    profile = _find_profile(workspace, job, manifest)
+    if profile is None:
+        return _pass_by("it is not known what its model was trained on, and an older night does not stand in for that")
+    seen = _observe(workspace, job, manifest, profile, went_live=published["result"] == "live")
     workspace.monitoring(job).write_observed(seen)
     events = judge_alarms(workspace, job, partition, run)
     warnings = explain_breaches(workspace, job, seen) + refresh_report(workspace, job, partition)
@@ -106,13 +115,34 @@ def _pass_by(why: str) -> Summary:
     return {"watched": False, "why": why, "rows": 0, **nothing, "share_of_run": None}
 
 
-def _observe(workspace: Workspace, job: Job, manifest: Mapping[str, Any], *, went_live: bool) -> Observed:
+def _find_profile(workspace: Workspace, job: Job, manifest: Mapping[str, Any]) -> Output | None:
+    """The features of a release, counted over the reference of its model; None if there is none to count over.
+
+    Where the training rows of the model are gone the newest released night stands in from now on, and no other: what is
+    made for an audit or a dry run, and what nobody was served yet, is not watched.
+    """
+    outputs, version = workspace.outputs(job), workspace.ledger(job).version(manifest["model"]["version"])
+    profile = outputs.load(PROFILE_STAGE, manifest["profile"]["address"])
+    try:
+        reference = ensure_reference(workspace, job, version)
+    except NotReadyError:
+        if manifest["partition"] < max(list_published(workspace.release_log(job).events()), default=""):
+            return None
+        reference = stand_in(workspace, job, version, outputs.load(BUILD_STAGE, profile.facts["made_of"]))
+    if profile.inputs["reference"] == digest_json(reference):
+        return profile
+    # It was counted over itself, before another night stood in.
+    return profile_features(workspace, job, outputs.load(BUILD_STAGE, profile.facts["made_of"]), reference)
+
+
+def _observe(
+    workspace: Workspace, job: Job, manifest: Mapping[str, Any], profile: Output, *, went_live: bool
+) -> Observed:
     """What a release was like; its profile is written down, which weekdays to come are compared with."""
     partition, outputs = manifest["partition"], workspace.outputs(job)
     version = workspace.ledger(job).version(manifest["model"]["version"])
     scored = outputs.load(SCORE_STAGE, manifest["scores"]["address"])
     past = read_past(workspace, job, partition)
-    profile = outputs.load(PROFILE_STAGE, manifest["profile"]["address"])
     inputs = observe_inputs(workspace, job, partition, version, profile)
     predicted = observe_outputs(workspace, job, read_scored_population(workspace, job, manifest), past)
     estimate = estimate_night(workspace, job, partition, scored)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import pytest
 from pandas.testing import assert_frame_equal
 
@@ -9,14 +12,14 @@ from pipeline.errors import NotReadyError
 from pipeline.job import Job
 from pipeline.stages.sample import choose_rows
 from pipeline.stores.ledger_events import ModelVersion
-from pipeline.tasks import Workspace
+from pipeline.tasks import Workspace, watch
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.fitting import fit_challenger
 from pipeline.tasks.monitoring import references
 from pipeline.tasks.monitoring.references import TRAINING, ensure_reference
 from pipeline.tasks.snapshots import SNAPSHOT_STAGE, load_dataset, sample_training
 from tests.tasks.conftest import Served
-from tests.tasks.nights import LIVE, NEXT, run_until_scored
+from tests.tasks.nights import LIVE, NEXT, run_night, run_until_scored
 
 
 def champion_of(workspace: Workspace, job: Job) -> ModelVersion:
@@ -76,17 +79,31 @@ def test_a_reference_whose_rows_are_gone_cannot_be_made(trained: Workspace, job:
     assert refused.value.next_step == f"nightjar train {job.name}"
 
 
-def test_then_the_first_night_stands_in_and_the_run_says_so(trained: Workspace, job: Job) -> None:
+def watch_night(workspace: Workspace, job: Job, partition: str, run: str = "first", **options: Any) -> dict[str, Any]:
+    return watch(workspace, job, partition, run, run_night(workspace, job, partition, run, **options)["publish"])
+
+
+def test_then_the_newest_night_that_was_released_stands_in(trained: Workspace, job: Job) -> None:
+    """No other: neither what nobody is served, nor a backfill of a day before it."""
+    reference_of = partial(trained.monitoring(job).find_reference, champion_of(trained, job).registration.model_digest)
     lose_reference(trained, job)
     lose_training_rows(trained, job)
-    first = run_until_scored(trained, job, LIVE)["score"]
-    told = f"its inputs are compared with those of {LIVE} from now on"
-    assert [told in warning for warning in first["warnings"]] == [True, False]  # nor is there a background
-    reference = ensure_reference(trained, job, champion_of(trained, job))
-    assert (reference["made_from"], reference["rows"]) == (LIVE, first["rows"])
-    second = run_until_scored(trained, job, NEXT)["score"]
-    assert [told in warning for warning in second["warnings"]] == [False]
-    assert ensure_reference(trained, job, champion_of(trained, job)) == reference
+    scored = run_until_scored(trained, job, NEXT)["score"]
+    told = "its inputs are compared with those of the first night that is watched from now on"
+    assert [told in warning for warning in scored["warnings"]] == [True, False]  # nor is there a background
+    assert not watch_night(trained, job, NEXT, "dry", dry_run=True)["watched"]
+    assert reference_of() is None
+    released = run_night(trained, job, NEXT)["publish"]
+    older = watch_night(trained, job, LIVE)
+    assert (older["watched"], "an older night does not stand in" in older["why"]) == (False, True)
+    assert not watch_night(trained, job, LIVE, "audit", basis="as_known_then")["watched"]
+    assert reference_of() is None
+    assert watch(trained, job, NEXT, "first", released)["watched"]
+    reference = reference_of()
+    assert reference is not None
+    assert (reference["made_from"], reference["rows"]) == (NEXT, scored["rows"])
+    again = watch_night(trained, job, LIVE, "again")
+    assert (again["watched"], reference_of() == reference) == (True, True)
 
 
 def test_a_night_with_its_reference_warns_of_nothing(served: Served) -> None:
