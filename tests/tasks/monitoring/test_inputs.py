@@ -35,9 +35,11 @@ def records_of(served: Served) -> MonitoringRecords:
 
 
 def watch_week_before(served: Served, profile: Profile) -> None:
-    """As if that night had been watched, with these counts."""
+    """As if that night had been watched, with these counts, and the two that tonight's alarms are judged along with."""
     records_of(served).write_profile(WEEK_BEFORE, profile)
-    records_of(served).write_observed(make_night(0).model_copy(update={"partition": WEEK_BEFORE}))
+    for days in (7, 2, 1):
+        day = (date.fromisoformat(LIVE) - timedelta(days=days)).isoformat()
+        records_of(served).write_observed(make_night(0).model_copy(update={"partition": day}))
 
 
 def count_over_other_bins(profile: Profile) -> Profile:
