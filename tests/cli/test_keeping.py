@@ -39,7 +39,8 @@ def test_a_refused_delivery_is_accepted_and_readers_are_told(nightjar: Nightjar,
         assert "accepted by Jane Doe: checked by hand" in shown.out
     (caveat,) = nightjar("status", JOB, "--json").json["caveats"]
     assert "accepted by Jane Doe: checked by hand" in caveat
-    assert nightjar("run", JOB, "--partition", NEXT, "--json").json["stages"][-1]["caveats"] == [caveat]
+    stages = {stage["stage"]: stage for stage in nightjar("run", JOB, "--partition", NEXT, "--json").json["stages"]}
+    assert stages["publish"]["caveats"] == [caveat]
     generation = nightjar("releases", JOB, "--json").json[0]["generation"]
     assert "Jane Doe" in nightjar("explain", JOB, generation).out
 

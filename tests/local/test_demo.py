@@ -26,7 +26,7 @@ from pipeline.serving import Reader
 from pipeline.settings import Settings, service_addresses_path
 
 NIGHTS = ["2013-03-31", "2013-04-01", "2013-04-02"]
-STAGES = ["ingest", "validate", "build_features", "score", "publish"]
+STAGES = ["ingest", "validate", "build_features", "score", "publish", "watch"]
 RUN = """
 import sys
 from pipeline.local import run_demo
