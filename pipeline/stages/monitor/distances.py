@@ -7,7 +7,7 @@
   of sqrt(2 (B - 1)) (1/n + 1/m).
 * Jensen-Shannon distance (Lin 1991; Endres, Schindelin 2003): the square root of the divergence, base 2.
 * Homogeneity: Pearson's chi-square of the two samples as a table of two rows, with the bins in which fewer than 5 rows
-  are expected taken together (Cochran 1954).
+  are expected taken together, and with the next smallest where that is less than 1 row still (Cochran 1954).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _SMOOTHING = 0.5
 """Rows added to each bin of either sample (Jeffreys' prior), so that an empty one has no infinite distance."""
 
 _FEWEST_EXPECTED = 5.0
+_FEWEST_TOGETHER = 1.0
 
 Counts = Sequence[int] | np.ndarray
 
@@ -65,12 +66,10 @@ def measure_p_value(found: Counts, expected: Counts) -> float:
     table = np.stack([counts, reference])
     if not table.sum(axis=1).all():
         return 1.0
-    shares = table.sum(axis=1, keepdims=True) / table.sum()
-    is_rare = shares.min() * table.sum(axis=0) < _FEWEST_EXPECTED
-    table = np.column_stack([table[:, ~is_rare], table[:, is_rare].sum(axis=1)]) if is_rare.any() else table
-    wanted = shares * table.sum(axis=0)
-    if table.shape[1] < 2 or wanted.min() < 1:
+    table = _pool_rare(table)
+    if table.shape[1] < 2:
         return 1.0
+    wanted = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
     return float(chdtrc(table.shape[1] - 1, ((table - wanted) ** 2 / wanted).sum()))
 
 
@@ -92,6 +91,18 @@ def _take_used(found: Counts, expected: Counts) -> tuple[np.ndarray, np.ndarray]
     counts, reference = np.asarray(found, dtype="float64"), np.asarray(expected, dtype="float64")
     is_used = counts + reference > 0
     return counts[is_used], reference[is_used]
+
+
+def _pool_rare(table: np.ndarray) -> np.ndarray:
+    """The table with its bins of too few rows in one, so that none of next to no rows hides what differs in others."""
+    expected = table.sum(axis=1).min() / table.sum() * table.sum(axis=0)
+    rising = np.argsort(expected, kind="stable")
+    rare = np.count_nonzero(expected < _FEWEST_EXPECTED)
+    if not rare:
+        return table
+    if expected[rising[:rare]].sum() < _FEWEST_TOGETHER:
+        rare += 1
+    return np.column_stack([table[:, rising[rare:]], table[:, rising[:rare]].sum(axis=1)])
 
 
 def _smooth(counts: np.ndarray, reference: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -93,8 +93,26 @@ def test_samples_of_one_distribution_are_told_apart_no_more_often_than_stated(ro
     assert np.mean(np.array(found) < 0.002) < 0.01
 
 
+@pytest.mark.parametrize("rows", [50, 500])
+def test_bins_of_next_to_no_rows_make_no_difference_out_of_chance(rows: int) -> None:
+    chance = np.random.default_rng(20130105)
+    shares = np.append(chance.dirichlet(np.full(20, 2.0)) * (1 - 1e-4), [5e-5, 5e-5])
+    found = [measure_p_value(chance.multinomial(rows, shares), chance.multinomial(20_000, shares)) for _ in range(1000)]
+    assert np.mean(np.array(found) < 0.05) < 0.05 + 0.02
+
+
 def test_samples_of_different_distributions_are_told_apart() -> None:
     assert measure_p_value([40, 10], [500, 500]) < 0.001
+
+
+@pytest.mark.parametrize("rare", [1, 3, 60])
+def test_a_bin_of_next_to_no_rows_hides_no_difference_between_the_others(rare: int) -> None:
+    """Such as the one of missing values, of which the reference may have a single one."""
+    assert measure_p_value([*[20] * 10, *[80] * 10, 0], [*[10_000] * 20, rare]) < 1e-9
+
+
+def test_too_few_rows_tell_nothing_apart() -> None:
+    assert measure_p_value([2, 0], [0, 2]) == 1
 
 
 def test_significance_is_corrected_for_how_much_was_tested() -> None:
