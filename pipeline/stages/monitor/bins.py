@@ -182,7 +182,7 @@ def _learn_numbers(values: pd.Series) -> NumberBins:
         return NumberBins(tuple(cuts), tuple(_show(value) for value in distinct) or ("any",))
     shares = np.arange(1, MOST_BINS) / MOST_BINS
     found = np.unique(np.quantile(numbers, shares, method="inverted_cdf"))
-    cuts = found[found > distinct[0]].tolist()
+    cuts = found[found > distinct[0]].tolist() or [float(distinct[1])]  # nearly all of them are the smallest
     between = [f"{_show(low)} to {_show(high)}" for low, high in pairwise(cuts)]
     return NumberBins(tuple(cuts), (f"below {_show(cuts[0])}", *between, f"{_show(cuts[-1])} or more"))
 

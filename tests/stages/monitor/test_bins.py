@@ -83,6 +83,12 @@ def test_a_number_that_most_rows_have_leaves_no_empty_bin() -> None:
     assert min(list(count_one(values, values).values())[:-1]) > 0
 
 
+def test_a_smallest_number_that_nearly_all_rows_have_has_a_bin_of_its_own() -> None:
+    """Such as the rain of an hour: every quantile is that number."""
+    values = pd.Series([0.0] * 2000 + list(range(1, 41)) + [np.nan], dtype="float64")
+    assert count_one(values, values) == {"below 1": 2000, "1 or more": 40, "missing": 1}
+
+
 def test_categories_that_the_reference_does_not_have_are_unknown() -> None:
     found = count_one(pd.Series(["JFK", "LGA", None], dtype="str"), REFERENCE["origin"])
     assert found == {"JFK": 1, "EWR": 0, "other": 0, "unknown": 1, "missing": 1}
