@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, date
 from functools import cache
 from typing import Any
 
@@ -54,7 +54,8 @@ class Due:
 def grade_closed(workspace: Workspace, job: Job, run: str, *, partition: str | None = None) -> Summary:
     """Grade every served night whose labels have closed, unless it was graded with the newest deliveries of them.
 
-    Of nights that were graded before, the newest ``retention.nights`` are looked at again.  Redis is not asked.
+    Of nights that were graded before, the newest ``retention.nights`` are looked at again.  Nights further back than
+    ``retention.monitoring`` are not looked at, since their records are removed.  Redis is not asked.
 
     Args:
         partition: look at this night alone, however old.
@@ -74,8 +75,11 @@ def grade_closed(workspace: Workspace, job: Job, run: str, *, partition: str | N
     known_by = newest_closed_partition(job, workspace.clock())
 
     def work() -> Summary:
-        known = {night.partition: night for night in workspace.monitoring(job).graded()}
-        due, skipped = _find_due(workspace, job, known, known_by, partition)
+        published = list_published(workspace.release_log(job).events())
+        first = _find_first(job, partition or max(published, default=known_by))
+        known = {night.partition: night for night in workspace.monitoring(job).graded(first)}
+        served = {night: generation for night, generation in published.items() if night >= first}
+        due, skipped = _find_due(workspace, job, served, known, known_by, partition)
         done, broken = list[Graded](), list[NightjarError]()
         for night in due:
             try:
@@ -108,10 +112,20 @@ def grade_closed(workspace: Workspace, job: Job, run: str, *, partition: str | N
     return summarise_stage(job, known_by, run, "grade", work)
 
 
+def _find_first(job: Job, newest: str) -> str:
+    """The oldest partition whose records are kept as long as ``newest`` is the newest: what is read does not grow."""
+    return (date.fromisoformat(newest) - job.retention.monitoring).isoformat()
+
+
 def _find_due(
-    workspace: Workspace, job: Job, known: Mapping[str, Graded], known_by: str, asked: str | None
+    workspace: Workspace,
+    job: Job,
+    published: Mapping[str, str],
+    known: Mapping[str, Graded],
+    known_by: str,
+    asked: str | None,
 ) -> tuple[list[Due], dict[str, list[str]]]:
-    """What to grade, oldest first, and why not the night that was asked for."""
+    """What to grade of what was published, oldest first, and why not the night that was asked for."""
 
     @cache
     def find_newest(day: str) -> LabelDelivery | None:
@@ -121,7 +135,6 @@ def _find_due(
     def find_labels(night: str) -> tuple[LabelDelivery, ...]:
         return tuple(label for day in list_label_days(job, night) if (label := find_newest(day)) is not None)
 
-    published = list_published(workspace.release_log(job).events())
     again = set(sorted(published)[-job.retention.nights :]) | {asked}
     due, skipped = [], dict[str, list[str]]()
     for night in sorted(published) if asked is None else [asked]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -12,10 +12,10 @@ import pytest
 
 from pipeline import tasks
 from pipeline.errors import BadInputError, DamagedError, UnforeseenError
-from pipeline.job import PromotionGate
+from pipeline.job import Job, PromotionGate
 from pipeline.monitoring import Estimate, Graded
 from pipeline.stages.monitor.concept import CONCEPT
-from pipeline.tasks import grade_closed, open_workspace
+from pipeline.tasks import Workspace, grade_closed, open_workspace
 from pipeline.tasks.monitoring.feedback import NOT_CLOSED, NOT_KEPT, NOT_SERVED, UP_TO_DATE
 from pipeline.tasks.scoring import SCORE_STAGE
 from tests.clock import Clock
@@ -126,6 +126,29 @@ def test_corrections_of_older_nights_than_retention_keeps_are_left_alone_unless_
     land_again(nights.workspace, "readings", NEXT, raise_readings(50))
     assert grade_closed(nights.workspace, job, "second")["graded"] == []
     assert list_graded(grade_closed(nights.workspace, job, "third", partition=LIVE)) == [LIVE]
+
+
+def test_nights_whose_records_retention_removes_are_left_alone_unless_asked_for(workspace: Workspace, job: Job) -> None:
+    """Else each of them were tried again every day, for as long as the release log knows it."""
+    long_ago = (date.fromisoformat(LIVE) - job.retention.monitoring - timedelta(days=1)).isoformat()
+    for token, night in enumerate((long_ago, LIVE), start=1):
+        workspace.release_log(job).append(
+            "released",
+            generation=f"{token}-0000",
+            partition=night,
+            token=token,
+            inputs="a",
+            who="a test",
+            why="a test",
+            header={"basis": "as_corrected"},
+        )
+    assert grade_closed(workspace, job, "feedback")["skipped"] == {NOT_KEPT: [LIVE]}
+    assert grade_closed(workspace, job, "feedback", partition=long_ago)["skipped"] == {NOT_KEPT: [long_ago]}
+
+
+def test_gradings_of_long_ago_are_not_read(workspace: Workspace, job: Job) -> None:
+    workspace.lake.replace_json(f"jobs/{job.name}/monitoring/graded/2022-12-31.json", {"damaged": True})
+    assert grade_closed(workspace, job, "feedback")["graded"] == []
 
 
 def test_one_night_may_be_asked_for(nights: Served) -> None:
