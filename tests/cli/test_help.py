@@ -47,6 +47,12 @@ def test_help_has_an_example_that_the_command_would_take(name: str) -> None:
         command.make_context(name, arguments)
 
 
+def test_the_page_of_operations_names_every_command() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs/operations.md").read_text()
+    table = page.partition("\n## Commands\n")[2].partition("\n## ")[0]
+    assert [name for name in COMMANDS if f"`nightjar {name}" not in table] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_shown_and_is_no_error(name: str, nightjar: Nightjar) -> None:
     answer = nightjar(name, "--help")
