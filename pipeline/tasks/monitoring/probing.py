@@ -38,25 +38,26 @@ def probe_reads(
         return None
     reader = Reader(workspace.settings.url_for_reading, job.name, clock=workspace.clock)
     seconds: list[float] = []
-    failures = unanswered = 0
+    reads = errors = unanswered = 0
     try:
         for entity_id in ids:
+            reads += 1
             start = time.perf_counter()
             try:
                 answer = reader.get(entity_id, partition=partition)
             except NightjarError as error:
-                failures += 1
+                errors += 1
                 unanswered += isinstance(error, StoreUnavailable)
                 if unanswered == PATIENCE:
                     break
                 continue
             seconds.append(time.perf_counter() - start)
-            failures += answer.generation == generation and answer.source not in ("fresh", "stale")
+            errors += answer.generation == generation and answer.source not in ("fresh", "stale")
     finally:
         reader.close()
     return ReadLatency(
-        reads=len(seconds) + failures,
-        errors=failures,
+        reads=reads,
+        errors=errors,
         p50=float(np.quantile(seconds, 0.5)) if seconds else 0.0,
         p99=float(np.quantile(seconds, 0.99)) if seconds else 0.0,
     )
