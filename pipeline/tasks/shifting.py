@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -49,8 +49,13 @@ def explain_shift(workspace: Workspace, job: Job, partition: str, against: str |
         RefusedError: the nights were made of different feature sets.
         DamagedError: the lake has lost something.
     """
-    manifest, features = _require_night(workspace, job, partition)
-    others = [_require_night(workspace, job, against)] if against else _find_ordinary(workspace, job, manifest)
+    events = workspace.release_log(job).events()
+    manifest, features = _require_night(workspace, job, events, partition)
+    others = (
+        [_require_night(workspace, job, events, against)]
+        if against
+        else _find_ordinary(workspace, job, events, manifest)
+    )
     for other, _ in others:
         _check_same_features(job, manifest, other)
     after = sample_features(workspace, job, [features], MOST_ROWS)
@@ -74,17 +79,19 @@ def explain_shift(workspace: Workspace, job: Job, partition: str, against: str |
     return moved
 
 
-def _require_night(workspace: Workspace, job: Job, partition: str) -> Night:
+def _require_night(workspace: Workspace, job: Job, events: Sequence[ReleaseEvent], partition: str) -> Night:
     """The newest release of a partition that was not made for an audit, whether or not it became live."""
-    events = [event for event in workspace.release_log(job).events() if _is_release(event, partition)]
-    if not events:
+    releases = [event for event in events if _is_release(event, partition)]
+    if not releases:
         raise NotReadyError(
             "there is no release of this partition",
             job=job.name,
             partition=partition,
             next_step=f"nightjar run {job.name} --partition {partition}",
         )
-    manifest = read_manifest(workspace, job, max(events, key=lambda event: token_of(event.generation) or 0).generation)
+    manifest = read_manifest(
+        workspace, job, max(releases, key=lambda event: token_of(event.generation) or 0).generation
+    )
     try:
         return manifest, workspace.outputs(job).load(BUILD_STAGE, manifest["features"]["address"])
     except FileNotFoundError as error:
@@ -102,7 +109,7 @@ def _is_release(event: ReleaseEvent, partition: str) -> bool:
     return event.partition == partition and event.header is not None and event.header["basis"] == AS_CORRECTED
 
 
-def _find_ordinary(workspace: Workspace, job: Job, manifest: Manifest) -> list[Night]:
+def _find_ordinary(workspace: Workspace, job: Job, events: Sequence[ReleaseEvent], manifest: Manifest) -> list[Night]:
     """The newest nights of the same weekday on which nothing was unusual, made of the same features; oldest first."""
     night = date.fromisoformat(manifest["partition"])
     first, last = (night - timedelta(days=age) for age in (job.monitoring.history, 1))
@@ -112,7 +119,7 @@ def _find_ordinary(workspace: Workspace, job: Job, manifest: Manifest) -> list[N
         if is_unusual or date.fromisoformat(observed.partition).weekday() != night.weekday():
             continue
         try:
-            other = _require_night(workspace, job, observed.partition)
+            other = _require_night(workspace, job, events, observed.partition)
         except NotReadyError:
             continue  # retention took its features
         if other[0]["feature_set"]["digest"] == manifest["feature_set"]["digest"]:

@@ -10,6 +10,7 @@ from pipeline import tasks
 from pipeline.errors import NotReadyError, RefusedError
 from pipeline.job import Job
 from pipeline.monitoring import Distribution, Observed, Operations, Outputs, Signal
+from pipeline.stores.release_log import ReleaseEvent, ReleaseLog
 from pipeline.tasks import Workspace
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from tests.clock import Clock
@@ -70,6 +71,20 @@ def test_contributions_add_up_to_the_difference_of_the_means(served: Served) -> 
     assert moved.mean_after == pytest.approx(sum(scores.values()) / len(scores), abs=job.score_range[1] / 1e4)
     sizes = [abs(change) for _, change in moved.features]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_the_release_log_is_read_once(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It grows for ever, and several nights are looked up in it."""
+    run_night(served.workspace, served.job, NEXT)
+    looks, events = list[ReleaseLog](), ReleaseLog.events
+
+    def look(log: ReleaseLog) -> list[ReleaseEvent]:
+        looks.append(log)
+        return events(log)
+
+    monkeypatch.setattr(ReleaseLog, "events", look)
+    tasks.explain_shift(served.workspace, served.job, NEXT, LIVE)
+    assert len(looks) == 1
 
 
 def test_what_was_found_is_kept_and_comes_out_the_same_again(served: Served) -> None:

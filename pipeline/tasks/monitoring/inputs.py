@@ -13,7 +13,6 @@ from pipeline.stages.monitor.drift import Drift, compare_inputs, mute_comparison
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
-from pipeline.tasks.monitoring.past_nights import read_past
 from pipeline.tasks.monitoring.profiles import profile_features
 from pipeline.tasks.monitoring.references import ensure_reference
 from pipeline.tasks.workspace import Workspace
@@ -36,19 +35,19 @@ class InputsSeen:
 
 
 def observe_inputs(
-    workspace: Workspace, job: Job, partition: str, version: ModelVersion, profile: Output
+    workspace: Workspace, job: Job, partition: str, version: ModelVersion, profile: Output, past: Sequence[Observed]
 ) -> InputsSeen:
     """Compare the features of a scored night.
 
     Args:
         version: the model that scored it.
         profile: output of the profile stage.
+        past: records of the partitions before, oldest first, as many as limits are learnt from.
 
     Raises:
         NotReadyError: the model has no reference, and none can be made.
     """
     reference = ensure_reference(workspace, job, version)
-    past = read_past(workspace, job, partition)
     tonight = read_counts(profile.facts)
     if reference["made_from"] == partition:
         against_reference = mute_comparison("reference", "the model's training rows are gone: this night stands in")

@@ -143,7 +143,7 @@ def _observe(
     version = workspace.ledger(job).version(manifest["model"]["version"])
     scored = outputs.load(SCORE_STAGE, manifest["scores"]["address"])
     past = read_past(workspace, job, partition)
-    inputs = observe_inputs(workspace, job, partition, version, profile)
+    inputs = observe_inputs(workspace, job, partition, version, profile, past)
     predicted = observe_outputs(workspace, job, read_scored_population(workspace, job, manifest), past)
     estimate = estimate_night(workspace, job, partition, scored)
     estimated = estimate_signal(job, estimate, past)

@@ -100,7 +100,7 @@ def _watch_night(replay: Replay, policy: str, version: ModelVersion, night: date
     features = workspace.outputs(job).load(BUILD_STAGE, replay.days[day]["features"])
     profile = profile_features(workspace, job, features, ensure_reference(workspace, job, version))
     past = read_past(workspace, job, day)
-    inputs = observe_inputs(workspace, job, day, version, profile)
+    inputs = observe_inputs(workspace, job, day, version, profile, past)
     outputs = observe_outputs(workspace, job, _find_rows(workspace, replay, day, scored), past)
     estimate = estimate_night(workspace, job, day, scored)
     signals = (*inputs.signals, *outputs.signals, estimate_signal(job, estimate, past))

@@ -26,8 +26,9 @@ def load_profile(served: Served) -> Output:
 
 
 def observe(served: Served, profile: Output | None = None) -> InputsSeen:
-    version = served.workspace.ledger(served.job).require_champion(LIVE)
-    return observe_inputs(served.workspace, served.job, LIVE, version, profile or load_profile(served))
+    workspace, job = served.workspace, served.job
+    version, past = workspace.ledger(job).require_champion(LIVE), read_past(workspace, job, LIVE)
+    return observe_inputs(workspace, job, LIVE, version, profile or load_profile(served), past)
 
 
 def records_of(served: Served) -> MonitoringRecords:
