@@ -54,7 +54,7 @@ imports: setup ## the direction of dependencies
 
 .PHONY: pytest
 pytest: setup ## the tests alone, over WORKERS processes
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: test-slow
 test-slow: setup ## the tests that take minutes each

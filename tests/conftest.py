@@ -28,6 +28,24 @@ hypothesis.settings.register_profile("nightjar", deadline=None)
 hypothesis.settings.load_profile("nightjar")
 
 
+LONGEST = (
+    "tests/local/test_demo.py",
+    "tests/tasks/test_replaying.py",
+    "tests/jobs/flight_delays/test_quality.py",
+    "tests/tasks/test_replay_watching.py",
+    "tests/tasks/test_killed_promotion.py",
+    "tests/stores/proving/test_proof.py",
+    "tests/tasks/test_shadowing.py",
+)
+"""Files that take minutes each: begun first, so that no worker is left alone with one of them at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.location[0], len(ranks)))
+
+
 @pytest.fixture(scope="session")
 def _session_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     server = RedisServer(tmp_path_factory.mktemp("session-redis"))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from great_expectations import expectations
+from great_expectations.expectations.row_conditions import Column
 
 from pipeline.contracts import POSITION, Suite
 from pipeline.errors import BadInputError
@@ -131,6 +132,28 @@ def test_an_infinite_value_in_the_profile_is_judged_and_told() -> None:
     verdict = judge(suite, table=make_table(rows_ratio=np.inf))
     assert not verdict.success
     assert verdict.results[0]["observed"]["value"] == "infinity"
+
+
+@pytest.mark.parametrize("value", [-1.0, 0.0, 0.5, 1.0, 2.0, float("inf"), float("-inf")])
+@pytest.mark.parametrize("strict", [{}, {"strict_min": True}, {"strict_max": True}])
+@pytest.mark.parametrize("limits", [{"min_value": 0.0}, {"max_value": 1.0}, {"min_value": 0.0, "max_value": 1.0}])
+def test_a_range_over_the_profile_is_that_over_a_batch_of_its_row(
+    value: float, strict: dict[str, bool], limits: dict[str, float]
+) -> None:
+    expectation = gx.ExpectColumnValuesToBeBetween(column="rows_ratio", **limits, **strict)
+    table = make_table(rows_ratio=value)
+    over_profile = judge(Suite(profile=[expectation]), table=table)
+    over_batch = judge(Suite(batch=[expectation]), table.assign(**{POSITION: 0}))
+    assert over_profile.evaluated == over_batch.evaluated == 1
+    assert over_profile.success == over_batch.success
+    assert over_profile.results[0]["expectation"] == "expect_column_values_to_be_between"
+
+
+def test_a_range_for_some_rows_is_evaluated_as_it_was_declared() -> None:
+    expectation = gx.ExpectColumnValuesToBeBetween(
+        column="rows_ratio", max_value=0.5, row_condition=Column("rows") > 100
+    )
+    assert judge(Suite(profile=[expectation])).success
 
 
 def test_an_empty_batch_fails_unless_it_may_be_empty() -> None:
