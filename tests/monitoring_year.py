@@ -31,9 +31,10 @@ from pipeline.monitoring import (
     StageCost,
 )
 from pipeline.stages.monitor.limits import Band, learn_band
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.stores.data_docs import DataDocs
 from pipeline.stores.ledger_events import Registration
-from pipeline.stores.monitoring import AlarmEvent, MonitoringRecords
+from pipeline.stores.monitoring import MonitoringRecords
 from pipeline.tasks import Workspace
 from pipeline.tasks.manifests import write_manifest
 from tests.stores.predictions.samples import make_predictions, split

@@ -23,7 +23,7 @@ def alarms(
     last: Annotated[int, typer.Option("--last", min=0, help="How many of those that are over to show.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """List the alarms that stand, and the last that were resolved, newest first.
+    """List the alarms that stand, and the last that were resolved and why, newest first.
 
     Example: `nightjar alarms flight_delays`
     """
@@ -34,7 +34,7 @@ def alarms(
     if found["open"]:
         print_table(
             f"alarms of {job}",
-            ("signal", "severity", "since", "raised by", "value", "usual", "furthest out"),
+            ("signal", "severity", "since", "raised by", "value", "usual", "found"),
             [_describe(alarm) for alarm in found["open"]],
         )
     else:
@@ -42,9 +42,16 @@ def alarms(
     if found["resolved"]:
         print_table(
             "resolved",
-            ("signal", "severity", "since", "raised by", "resolved by"),
+            ("signal", "severity", "since", "raised by", "resolved by", "why"),
             [
-                (alarm["signal"], alarm["severity"], alarm["since"], alarm["partition"], alarm["resolved_by"])
+                (
+                    alarm["signal"],
+                    alarm["severity"],
+                    alarm["since"],
+                    alarm["partition"],
+                    alarm["resolved_by"],
+                    _describe_end(alarm),
+                )
                 for alarm in found["resolved"]
             ],
         )
@@ -58,5 +65,10 @@ def _describe(alarm: dict[str, Any]) -> tuple[Any, ...]:
         alarm["partition"],
         describe_value(alarm["value"], alarm["unit"]),
         describe_usual(alarm),
-        ", ".join(part["name"] for part in alarm["worst"][:3]) or None,
+        alarm["found"] or ", ".join(part["name"] for part in alarm["worst"][:3]) or None,
     )
+
+
+def _describe_end(alarm: dict[str, Any]) -> str:
+    why = str(alarm["why_resolved"])
+    return why if alarm["judged"] else f"not known to be well, {why}"

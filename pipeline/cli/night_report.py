@@ -56,11 +56,13 @@ def print_seen(watched: Mapping[str, Any]) -> None:
 
 
 def print_alarms(judged: Mapping[str, Any]) -> None:
-    """The signals whose alarm was raised, or resolved."""
+    """The signals whose alarm was raised or resolved, or closed although nobody knows whether they are well."""
     for name in judged["raised"]:
         console.print(f"alarm: {name}", style="red", markup=False)
     for name in judged["resolved"]:
         console.print(f"resolved: {name}", style="green", markup=False)
+    for name in judged["unjudged"]:
+        console.print(f"closed without being judged: {name}", style="yellow", markup=False)
 
 
 def describe_value(value: float | None, unit: str) -> str | None:

@@ -19,8 +19,8 @@ from pipeline.exporter.samples import (
 )
 from pipeline.job import Job
 from pipeline.serving import Reader, Unhealthy
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.stores.ledger_events import Event
-from pipeline.stores.monitoring import AlarmEvent
 from pipeline.stores.release_log import ReleaseEvent, find_live
 from pipeline.tasks import Workspace
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, Protocol, get_args
 from pipeline.job import Job
 from pipeline.monitoring import FeatureDrift, Graded, Observed, Operations, Outputs, Signal
 from pipeline.serving import Status
+from pipeline.stores.alarms import AlarmEvent, list_open
 from pipeline.stores.ledger_events import Event, Kind, find_champion
-from pipeline.stores.monitoring import AlarmEvent, list_open
 from pipeline.stores.release_log import ReleaseEvent, ReleaseKind
 
 MOST_FEATURES = 200

@@ -21,9 +21,9 @@ from typing import Any, Literal, TypeVar, cast
 from pydantic import ValidationError
 
 from pipeline.errors import DamagedError
-from pipeline.job.monitoring import Severity
-from pipeline.monitoring import Graded, Moved, Observed, Part, Profile, Record
-from pipeline.stores.event_log import EventLog, NumberedEvent
+from pipeline.monitoring import Graded, Moved, Observed, Profile, Record
+from pipeline.stores.alarms import AlarmEvent
+from pipeline.stores.event_log import EventLog
 from pipeline.stores.lake import Lake, StoredFile
 
 R = TypeVar("R", bound=Record)
@@ -33,45 +33,6 @@ KINDS: tuple[Kind, ...] = ("observed", "graded")
 """Records that hold signals."""
 
 _READERS = 16
-
-
-class AlarmEvent(NumberedEvent):
-    """An alarm that was raised, or resolved.
-
-    Attributes:
-        signal: such as ``inputs.drift``; of one signal there is never more than one alarm at a time.
-        at: UTC, ISO 8601.
-        partition: the night that it was raised or resolved by.
-        since: the first night of the episode that was beyond the limit.
-        value, lower, upper, unit: of the signal on that night.
-        worst: the parts that were furthest out.
-        generation: the release of that night.
-        run: whose watching found it.
-        found: what was found, in words, where the numbers do not say it.
-        judged: False of one that was resolved because its signal is not judged any more, whatever has become of it.
-    """
-
-    kind: Literal["raised", "resolved"]
-    signal: str
-    severity: Severity
-    at: str
-    partition: str
-    since: str
-    value: float | None = None
-    lower: float | None = None
-    upper: float | None = None
-    unit: str = ""
-    worst: tuple[Part, ...] = ()
-    generation: str | None = None
-    run: str | None = None
-    found: str = ""
-    judged: bool = True
-
-
-def list_open(events: Sequence[AlarmEvent]) -> dict[str, AlarmEvent]:
-    """The alarms that were raised and not resolved since, by signal."""
-    newest = {event.signal: event for event in events}
-    return {signal: event for signal, event in newest.items() if event.kind == "raised"}
 
 
 class MonitoringRecords:

@@ -12,8 +12,8 @@ from pipeline.digests import digest_json
 from pipeline.errors import NightjarError
 from pipeline.job import Job
 from pipeline.monitoring import Part
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.stores.alert_channels import Channel, open_channels
-from pipeline.stores.monitoring import AlarmEvent
 from pipeline.stores.release_log import ReleaseEvent, find_live
 from pipeline.tasks.workspace import Workspace
 

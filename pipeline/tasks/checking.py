@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pipeline.errors import NightjarError
 from pipeline.job import Job
-from pipeline.stores.monitoring import AlarmEvent, list_open
+from pipeline.stores.alarms import AlarmEvent, list_open
 from pipeline.tasks.alerting import tell_alarms, tell_without_lake
 from pipeline.tasks.clocks import MovedClock
 from pipeline.tasks.findings import (

@@ -15,7 +15,7 @@ from pipeline.errors import NightjarError, NotReadyError
 from pipeline.job import Job
 from pipeline.serving import Reader
 from pipeline.serving.errors import Unhealthy
-from pipeline.stores.monitoring import list_open
+from pipeline.stores.alarms import list_open
 from pipeline.stores.release_log import ReleaseEvent, find_live
 from pipeline.tasks.partitions import newest_closed_partition
 from pipeline.tasks.runs import Summary, find_failure, find_newest_run, list_shortfalls

@@ -42,6 +42,25 @@ def test_people_are_told_how_far_out_it_was(nightjar: Nightjar) -> None:
         assert words in out
 
 
+def test_who_closed_an_alarm_without_judging_it_says_why(environment: Path, nightjar: Nightjar) -> None:
+    log = MonitoringRecords(Lake(str(environment / "lake")), JOB).alarms
+    log.append(lambda number: make_alarm(number, "2024-03-01"))
+    why = {"found": "not judged on 3 nights: too few rows", "judged": False}
+    log.append(lambda number: make_alarm(number, "2024-03-04", "resolved").model_copy(update=why))
+    (over,) = nightjar("alarms", JOB, "--json").json["resolved"]
+    assert (over["why_resolved"], over["judged"]) == ("not judged on 3 nights: too few rows", False)
+    assert "not known to be well, not judged on 3 nights: too few rows" in nightjar("alarms", JOB).out
+
+
+def test_one_that_was_found_in_words_says_them(environment: Path, nightjar: Nightjar) -> None:
+    """As those of `nightjar check` are, which have no value and no features."""
+    log = MonitoringRecords(Lake(str(environment / "lake")), JOB).alarms
+    words = {"found": "readers get nothing: it is down", "value": None, "upper": None, "worst": ()}
+    unreadable = make_alarm(1, "2024-03-01", signal="operations.unreadable").model_copy(update=words)
+    log.append(lambda _: unreadable)
+    assert "readers get nothing: it is down" in nightjar("alarms", JOB).out
+
+
 def test_a_job_without_alarms_says_so(nightjar: Nightjar) -> None:
     assert nightjar("alarms", JOB).out.strip() == f"no alarm of {JOB} stands"
     assert nightjar("alarms", JOB, "--json").json == {"open": [], "resolved": []}

@@ -11,7 +11,7 @@ import pytest
 from pipeline import tasks
 from pipeline.alerts.runbooks import RUNBOOKS
 from pipeline.settings import Settings
-from pipeline.stores.monitoring import AlarmEvent
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks.manifests import read_manifest
 from pipeline.tasks.scoring import SCORE_STAGE
 from tests.dags.jobs.rides import JOB

@@ -20,7 +20,7 @@ from pipeline.monitoring import (
     Signal,
     StageCost,
 )
-from pipeline.stores.monitoring import AlarmEvent
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks import Workspace
 from tests.stores.model_samples import make_registration
 from tests.stores.predictions.samples import make_header, make_predictions, make_table, send_all

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from pipeline.alerts import Alert
 from pipeline.job import Job
 from pipeline.monitoring import Part
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.stores.alert_log import AlertLog
-from pipeline.stores.monitoring import AlarmEvent
 from pipeline.tasks import Workspace, open_workspace, tell_alarms, tell_failure
 from tests.clock import Clock
 from tests.mail_server import MailServer

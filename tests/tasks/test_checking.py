@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from pipeline.errors import DamagedError, NightjarError
 from pipeline.job import Job
-from pipeline.stores.monitoring import AlarmEvent
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks import Workspace, check_jobs, ingest, validate, watch
 from pipeline.tasks.clocks import MovedClock
 from tests.clock import Clock

@@ -17,8 +17,9 @@ from pipeline.job import Job
 from pipeline.monitoring import Graded, Observed, Signal
 from pipeline.stages.monitor.episodes import Turn, find_turn
 from pipeline.stages.monitor.estimate import ESTIMATE
+from pipeline.stores.alarms import AlarmEvent, list_open, pair_events
 from pipeline.stores.event_log import EventLog
-from pipeline.stores.monitoring import KINDS, AlarmEvent, Kind, list_open
+from pipeline.stores.monitoring import KINDS, Kind
 from pipeline.tasks.findings import OF_CHECK
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
@@ -81,22 +82,32 @@ def judge_alarms(workspace: Workspace, job: Job, partition: str, run: str) -> li
 def list_alarms(workspace: Workspace, job: Job, *, last: int) -> dict[str, list[Summary]]:
     """The alarms that stand (``open``), and the ``last`` that do not any more (``resolved``), newest first.
 
-    An alarm is the event that raised it; one that was resolved also says ``resolved_by``, the partition, and
-    ``resolved_at``.
+    An alarm is as :meth:`pipeline.stores.alarms.Alarm.to_json` has it.
     """
-    raised: dict[str, AlarmEvent] = {}
-    resolved: list[Summary] = []
-    for event in workspace.monitoring(job).alarms.events():
-        if event.kind == "raised":
-            raised[event.signal] = event
-        elif (begun := raised.pop(event.signal, None)) is not None:
-            over = {"resolved_by": event.partition, "resolved_at": event.at}
-            resolved.append(begun.model_dump(mode="json") | over)
-    still = sorted(raised.values(), key=lambda event: event.number, reverse=True)
-    return {"open": [event.model_dump(mode="json") for event in still], "resolved": resolved[::-1][:last]}
+    alarms = pair_events(workspace.monitoring(job).alarms.events())
+    alarms.sort(key=lambda alarm: alarm.newest.number, reverse=True)
+    return {
+        "open": [alarm.to_json() for alarm in alarms if alarm.resolved is None],
+        "resolved": [alarm.to_json() for alarm in alarms if alarm.resolved is not None][:last],
+    }
 
 
-def explain_training(events: list[AlarmEvent]) -> str | None:
+def summarise_events(events: Sequence[AlarmEvent]) -> Summary:
+    """What has become of alarms.
+
+    Returns:
+        Signals: of those that were ``raised``; ``resolved``, being within their limits again; and closed ``unjudged``.
+        ``ask``: why they call for a training; None if they do not.
+    """
+    return {
+        "raised": [event.signal for event in events if event.kind == "raised"],
+        "resolved": [event.signal for event in events if event.kind == "resolved" and event.judged],
+        "unjudged": [event.signal for event in events if not event.judged],
+        "ask": explain_training(events),
+    }
+
+
+def explain_training(events: Sequence[AlarmEvent]) -> str | None:
     """Why alarms that were just raised call for a training; None if none of them does."""
     reasons = [
         f"{event.signal} was beyond its limit on several nights since {event.since}"

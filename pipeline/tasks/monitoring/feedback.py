@@ -21,7 +21,7 @@ from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.grading import add_segments, list_published, match_labels, read_served
 from pipeline.tasks.labelling import LABEL, find_label_sources, list_label_days
 from pipeline.tasks.manifests import read_manifest
-from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms
+from pipeline.tasks.monitoring.alarming import judge_alarms, summarise_events
 from pipeline.tasks.monitoring.followups import refresh_report
 from pipeline.tasks.partitions import newest_closed_partition, parse_partition
 from pipeline.tasks.runs import Summary, summarise_stage
@@ -62,8 +62,8 @@ def grade_closed(workspace: Workspace, job: Job, run: str, *, partition: str | N
 
     Returns:
         ``graded``: facts of each night; ``skipped``: partitions by the reason why they were not; ``partition``: the
-        newest day that any of the labels are of; ``raised``, ``resolved``: signals whose alarm was, by an earlier
-        attempt of the run as well; ``ask``: why a training is asked for, None if it is not.
+        newest day that any of the labels are of; ``raised``, ``resolved``, ``unjudged`` and ``ask`` (see
+        :func:`summarise_events`), of an earlier attempt of the run as well.
 
     Raises:
         BadInputError: ``partition`` is not a date.
@@ -104,9 +104,7 @@ def grade_closed(workspace: Workspace, job: Job, run: str, *, partition: str | N
             "partition": newest,
             "graded": graded,
             "skipped": skipped,
-            "raised": [event.signal for event in events if event.kind == "raised"],
-            "resolved": [event.signal for event in events if event.kind == "resolved"],
-            "ask": explain_training(events),
+            **summarise_events(events),
         }
 
     return summarise_stage(job, known_by, run, "grade", work)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from pipeline.job import Job
 from pipeline.monitoring import Observed
 from pipeline.stages.monitor.episodes import Episode, list_unusual
-from pipeline.stores.monitoring import AlarmEvent
+from pipeline.stores.alarms import Alarm, pair_events
 from pipeline.stores.release_log import list_taken_back
 from pipeline.tasks.workspace import Workspace
 
@@ -28,7 +27,7 @@ def read_past(workspace: Workspace, job: Job, partition: str) -> list[Observed]:
     nights = records.observed(first.isoformat(), last.isoformat())
     taken_back = list_taken_back(workspace.release_log(job).events())
     breaches = {night.partition: {signal.name for signal in night.signals if signal.breached} for night in nights}
-    unusual = list_unusual(breaches, list(_list_episodes(records.alarms.events())), rules.minimum)
+    unusual = list_unusual(breaches, map(_name_episode, pair_events(records.alarms.events())), rules.minimum)
     judged_along = {night.partition for night in nights[len(nights) - rules.n + 1 :]}
     left_out = unusual | judged_along
     return [night for night in nights if night.partition not in left_out and night.generation not in taken_back][
@@ -36,13 +35,7 @@ def read_past(workspace: Workspace, job: Job, partition: str) -> list[Observed]:
     ]
 
 
-def _list_episodes(events: Sequence[AlarmEvent]) -> Iterator[Episode]:
-    """Every alarm that was raised, from its first night to the one that resolved it."""
-    raised: dict[str, AlarmEvent] = {}
-    for event in events:
-        if event.kind == "raised":
-            raised[event.signal] = event
-        elif event.signal in raised:
-            yield Episode(event.signal, raised.pop(event.signal).since, event.partition)
-    for event in raised.values():
-        yield Episode(event.signal, event.since, None)
+def _name_episode(alarm: Alarm) -> Episode:
+    """From its first night to the one that resolved it."""
+    until = None if alarm.resolved is None else alarm.resolved.partition
+    return Episode(alarm.raised.signal, alarm.raised.since, until)

@@ -21,7 +21,7 @@ from pipeline.tasks.candidates import read_scored_population
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from pipeline.tasks.grading import list_published
 from pipeline.tasks.manifests import AS_CORRECTED, require_manifest
-from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms
+from pipeline.tasks.monitoring.alarming import judge_alarms, summarise_events
 from pipeline.tasks.monitoring.estimating import estimate_night, estimate_signal
 from pipeline.tasks.monitoring.followups import explain_breaches, refresh_report
 from pipeline.tasks.monitoring.inputs import observe_inputs
@@ -48,7 +48,7 @@ def watch(workspace: Workspace, job: Job, partition: str, run: str, published: M
 
     Returns:
         ``watched``, and ``why`` not; ``rows``; ``breached`` (signals beyond their limits); ``muted`` (why, by signal);
-        ``raised`` and ``resolved`` (signals whose alarm was); ``ask`` (why a training is called for, or None);
+        ``raised``, ``resolved``, ``unjudged`` and ``ask`` (see :func:`summarise_events`);
         ``warnings`` (what could not be explained or reported);
         ``share_of_run`` (of all seconds of the night, those of watching and counting features).
 
@@ -88,9 +88,7 @@ def _watch_release(workspace: Workspace, job: Job, partition: str, run: str, pub
         "rows": seen.rows,
         "breached": [signal.model_dump(mode="json") for signal in seen.signals if signal.breached],
         "muted": {signal.name: signal.muted for signal in seen.signals if signal.muted is not None},
-        "raised": [event.signal for event in events if event.kind == "raised"],
-        "resolved": [event.signal for event in events if event.kind == "resolved"],
-        "ask": explain_training(events),
+        **summarise_events(events),
         "warnings": warnings,
         "share_of_run": round((watching + counting) / (seen.operations.seconds + watching), 4),
     }
@@ -111,7 +109,7 @@ def _find_reason_to_pass(workspace: Workspace, job: Job, manifest: Mapping[str, 
 
 
 def _pass_by(why: str) -> Summary:
-    nothing: Summary = {"breached": [], "muted": {}, "raised": [], "resolved": [], "ask": None, "warnings": []}
+    nothing: Summary = {"breached": [], "muted": {}, **summarise_events([]), "warnings": []}
     return {"watched": False, "why": why, "rows": 0, **nothing, "share_of_run": None}
 
 

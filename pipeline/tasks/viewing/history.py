@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.alerts import link_runbook
+from pipeline.stores.alarms import Alarm, AlarmEvent, pair_events
 from pipeline.stores.ledger_events import Event
-from pipeline.stores.monitoring import AlarmEvent
 from pipeline.stores.release_log import ReleaseEvent
 
 _SEVERITIES = ("critical", "warning", "info")
@@ -24,26 +24,16 @@ def list_episodes(events: Sequence[AlarmEvent], runbooks: str) -> list[dict[str,
         runbooks: the page of runbooks.
 
     Returns:
-        The event that raised it, with ``resolved`` (a partition, None while it is open), ``resolved_at`` and
-        ``runbook``, where its signal is in that page.
+        Each as :meth:`pipeline.stores.alarms.Alarm.to_json` has it, with ``runbook``, where its signal is in that page.
     """
-    episodes: list[dict[str, Any]] = []
-    opened: dict[str, dict[str, Any]] = {}
-    for event in events:
-        if event.kind == "raised":
-            runbook = link_runbook(runbooks, event.signal)
-            episode = {**event.model_dump(mode="json"), "resolved": None, "resolved_at": None, "runbook": runbook}
-            episodes.append(episode)
-            opened[event.signal] = episode
-        elif event.signal in opened:
-            opened.pop(event.signal).update(resolved=event.partition, resolved_at=event.at)
-    newest = sorted(episodes, key=lambda episode: str(episode["at"]), reverse=True)
-    return sorted(newest, key=lambda episode: (episode["resolved"] is not None, _rank(episode)))
+    alarms = sorted(pair_events(events), key=lambda alarm: alarm.raised.at, reverse=True)
+    alarms.sort(key=lambda alarm: (alarm.resolved is not None, _rank(alarm)))
+    return [{**alarm.to_json(), "runbook": link_runbook(runbooks, alarm.raised.signal)} for alarm in alarms]
 
 
-def _rank(episode: Mapping[str, Any]) -> int:
+def _rank(alarm: Alarm) -> int:
     """The worst open alarms first; of those that are over only the time counts."""
-    return 0 if episode["resolved"] is not None else _SEVERITIES.index(episode["severity"])
+    return 0 if alarm.resolved is not None else _SEVERITIES.index(alarm.raised.severity)
 
 
 def list_marks(releases: Sequence[ReleaseEvent], decisions: Sequence[Event]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.errors import NightjarError
 from pipeline.job import Job
 from pipeline.serving import Reader
-from pipeline.stores.monitoring import list_open
+from pipeline.stores.alarms import list_open
 from pipeline.tasks.clocks import MovedClock
 from pipeline.tasks.manifests import read_manifest
 from pipeline.tasks.workspace import Workspace

@@ -44,7 +44,7 @@ def view_night(workspace: Workspace, job: Job, partition: str, run: str | None =
         "episodes": [
             episode
             for episode in episodes
-            if episode["since"] <= partition and (episode["resolved"] is None or partition <= episode["resolved"])
+            if episode["since"] <= partition and (episode["resolved_by"] is None or partition <= episode["resolved_by"])
         ],
         "previous": max((other for other in watched if other < partition), default=None),
         "next": min((other for other in watched if other > partition), default=None),

@@ -43,7 +43,7 @@ export async function showJob(content, name) {
 
 function head(live, view) {
   const { job, newest } = view;
-  const open = view.episodes.filter((episode) => !episode.resolved);
+  const open = view.episodes.filter((episode) => !episode.resolved_by);
   return [
     el("header", {},
       el("p", { class: "crumbs" }, link("/", "All jobs")),
@@ -124,7 +124,7 @@ function monitors(view, choose) {
     el("section", { "aria-label": "Nights at a glance" }, overview(frame.partitions, Object.entries(MONITORS).map(([id, [title]]) => [title, statesOf(frame, view, id)]), frame.open), legend()),
     ...Object.entries(MONITORS).map(([id, [title, lead]]) => section(id, title, lead, el("div", { class: "charts" }, signalsOf(view, id).map((name) => signalChart(view, frame, name))), panels[id])),
     section("models", "Models", null, modelTable(view)),
-    section("history", "History", null, disclosure(`Past alarms (${view.episodes.filter((episode) => episode.resolved).length})`, () => alarmList(job, view.episodes.filter((episode) => episode.resolved), false)), view.marks.length ? marksList(job, [...view.marks].reverse()) : el("p", { class: "quiet" }, "Nothing was promoted, rolled back or filled in.")),
+    section("history", "History", null, disclosure(`Past alarms (${view.episodes.filter((episode) => episode.resolved_by).length})`, () => alarmList(job, view.episodes.filter((episode) => episode.resolved_by), false)), view.marks.length ? marksList(job, [...view.marks].reverse()) : el("p", { class: "quiet" }, "Nothing was promoted, rolled back or filled in.")),
   ];
 }
 
@@ -136,7 +136,7 @@ function frameOf(view) {
   const near = (partition) => placeOf.get(partition) ?? partitions.findIndex((other) => other >= partition);
   const cut = (column) => column.slice(start);
   const cutPlaces = (places) => Object.fromEntries(Object.entries(places).map(([place, value]) => [place - start, value]));
-  const spans = view.episodes.map((episode) => [episode.signal, near(episode.since), episode.resolved ? near(episode.resolved) : partitions.length - 1, episode.severity, episode.resolved])
+  const spans = view.episodes.map((episode) => [episode.signal, near(episode.since), episode.resolved_by ? near(episode.resolved_by) : partitions.length - 1, episode.severity, episode.resolved_by])
     .filter(([, from, to, , resolved]) => from >= 0 && to >= 0 && !(resolved && resolved < partitions[0]));
   const marks = view.marks.filter((mark) => mark.partition >= partitions[0] && near(mark.partition) >= 0).map((mark) => [near(mark.partition), mark.kind, mark.what]);
   const open = (place) => location.assign(root + nightPath(view.job.name, partitions[place]));

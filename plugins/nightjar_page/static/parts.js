@@ -26,12 +26,21 @@ export function alarmList(job, episodes, isOpen) {
     el("li", { class: isOpen ? episode.severity : "over" },
       el("strong", {}, isOpen ? "▲ " : "", nameSignal(episode.signal, job)), " ", badge(episode.severity, isOpen ? episode.severity : ""),
       el("span", { class: "said" },
-        `since ${episode.since}`, episode.resolved ? `, resolved ${episode.resolved}` : "", `; ${measure(episode.value, episode.unit)} when it was raised, ${describeSide(episode.value, episode.lower, episode.upper, episode.unit)}`,
+        `since ${episode.since}`, describeEnd(episode), "; ", describeFound(episode),
         episode.worst.length ? `; most of all ${episode.worst.slice(0, 3).map((worst) => worst.name).join(", ")}` : "", ". ",
         link(nightPath(job.name, episode.partition), `Night of ${episode.partition}`),
         isOpen ? [" · ", webLink(episode.runbook, "Runbook") ?? `Runbook: ${episode.runbook}`] : null),
     )));
 }
+
+// Of one that ended, when and why; of one that was not judged any more, that nobody knows whether it is over.
+function describeEnd({ resolved_by, why_resolved, judged }) {
+  if (!resolved_by) return "";
+  return `, ${judged ? `resolved ${resolved_by}` : `closed ${resolved_by} without being known to be well`}: ${why_resolved}`;
+}
+
+// What raised it: in words where it was found in words, else how far beyond its limit it was.
+const describeFound = ({ found, value, lower, upper, unit }) => found || `${measure(value, unit)} when it was raised, ${describeSide(value, lower, upper, unit)}`;
 
 export const marksList = (job, marks) => table("What was done", [["Night", ""], ["What", ""], ["Who", ""], ["When", ""], ["Why", "wide"]], marks.map((mark) => [
   link(nightPath(job.name, mark.partition), mark.partition), `${MARKS[mark.kind]?.[0] ?? "·"} ${mark.what}`, mark.who, moment(mark.at), mark.why,

@@ -12,7 +12,7 @@ import pytest
 from nightjar_dags.alerts import AlertOwner, TellAlarms, describe_failure
 from pipeline.errors import DamagedError
 from pipeline.settings import Settings
-from pipeline.stores.monitoring import AlarmEvent
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks import open_workspace
 from tests.dags.jobs.ice_levels import JOB as ICE_LEVELS
 from tests.dags.scheduler import Scheduler

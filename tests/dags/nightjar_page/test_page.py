@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -99,6 +101,31 @@ def test_a_runbook_that_is_no_address_is_text(site: PageSite, page: Browser, run
     page.wait_for("!!document.querySelector('body > .alarms')")
     assert page.run("document.querySelector('body > .alarms').textContent").endswith(f"Runbook: {runbook}")
     assert page.run("document.querySelectorAll('body > .alarms a').length") == 1
+
+
+@pytest.mark.parametrize(
+    ("ended", "said"),
+    [
+        (
+            {"judged": False, "why_resolved": "not judged on 3 nights: <b>few rows</b>"},
+            "closed 2024-03-09 without being known to be well: not judged on 3 nights: <b>few rows</b>; ",
+        ),
+        ({"judged": True, "why_resolved": "within its limits again"}, "resolved 2024-03-09: within its limits again; "),
+        ({"found": "readers get nothing", "value": None}, "; readers get nothing. "),
+    ],
+)
+def test_an_alarm_says_in_words_why_it_ended_and_what_was_found(
+    site: PageSite, page: Browser, ended: dict[str, Any], said: str
+) -> None:
+    open_page(page, site)
+    asked = f'import("{site.url}/nightjar/static/parts.js"), fetch("{site.url}/nightjar/api/jobs/{JOB}")'
+    over = json.dumps({"resolved_by": "2024-03-09", "worst": [], **ended})
+    page.run(f"""Promise.all([{asked}]).then(async ([parts, answer]) => {{
+      const {{ job, episodes }} = await answer.json();
+      document.body.append(parts.alarmList(job, [{{ ...episodes[0], ...{over} }}], false));
+    }})""")
+    page.wait_for("!!document.querySelector('body > .alarms')")
+    assert said in page.run("document.querySelector('body > .alarms').textContent")
 
 
 def test_who_may_see_no_job_is_told_so_in_words(site: PageSite, tmp_path: Path) -> None:

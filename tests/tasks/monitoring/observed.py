@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.monitoring import Distribution, Graded, Moved, Observed, Operations, Outputs, Signal
-from pipeline.stores.monitoring import AlarmEvent
+from pipeline.stores.alarms import AlarmEvent
 
 OUTPUTS = Outputs(
     rows=100,

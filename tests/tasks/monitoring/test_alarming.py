@@ -9,11 +9,11 @@ import pytest
 
 from pipeline.errors import DamagedError
 from pipeline.job import Job, Monitoring, Severities
+from pipeline.stores.alarms import AlarmEvent, list_open
 from pipeline.stores.lake import Lake
-from pipeline.stores.monitoring import AlarmEvent, list_open
 from pipeline.tasks import Workspace
 from pipeline.tasks.findings import OF_CHECK
-from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms
+from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms, summarise_events
 from tests.tasks.monitoring.observed import make_alarm, make_grading, make_night, make_signal
 
 FIRST = date(2024, 3, 1)
@@ -148,6 +148,12 @@ def test_one_that_stays_muted_is_resolved_once_and_says_why(workspace: Workspace
     assert (over.found, over.judged, over.value, over.upper) == ("not judged on 3 nights: a test", False, None, None)
     assert (over.severity, over.generation) == ("critical", f"1-{day(4)}")
     assert judge_alarms(workspace, job, day(6), "again") == []
+
+
+def test_what_is_not_judged_any_more_is_not_said_to_be_resolved(workspace: Workspace, job: Job) -> None:
+    told = summarise_events(watch_nights(workspace, job, "xx...xxmmm"))
+    assert (told["raised"], told["resolved"]) == (["inputs.drift", "inputs.drift"], ["inputs.drift"])
+    assert told["unjudged"] == ["inputs.drift"]
 
 
 @pytest.mark.parametrize("name", ["inputs.gone", "accuracy.estimate"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.stores.alarms import AlarmEvent
 from pipeline.stores.ledger_events import Event
-from pipeline.stores.monitoring import AlarmEvent
 from pipeline.stores.release_log import ReleaseEvent
 from pipeline.tasks.viewing.history import list_episodes, list_held, list_marks
 
@@ -35,7 +35,7 @@ def test_an_alarm_that_was_resolved_is_one_episode() -> None:
     (episode,) = list_episodes(
         [alarm(1, "raised", "inputs.drift", 3), alarm(2, "resolved", "inputs.drift", 8)], RUNBOOKS
     )
-    assert (episode["since"], episode["resolved"]) == ("2024-01-03", "2024-01-08")
+    assert (episode["since"], episode["resolved_by"]) == ("2024-01-03", "2024-01-08")
     assert episode["runbook"] == "docs/operations.md#inputsdrift"
 
 
@@ -48,7 +48,8 @@ def test_open_alarms_come_first_and_newer_ones_before_older() -> None:
         alarm(5, "resolved", "outputs.mean", 6),
     ]
     shown = [
-        (episode["signal"], episode["since"][-2:], episode["resolved"]) for episode in list_episodes(events, RUNBOOKS)
+        (episode["signal"], episode["since"][-2:], episode["resolved_by"])
+        for episode in list_episodes(events, RUNBOOKS)
     ]
     assert shown == [
         ("inputs.drift", "01", None),
