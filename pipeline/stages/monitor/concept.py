@@ -13,8 +13,8 @@ from pipeline.job import Job
 from pipeline.monitoring import Graded, Signal
 from pipeline.stages.evaluate import PRIMARY_METRIC
 from pipeline.stages.monitor.limits import learn_band
-from pipeline.stages.monitor.outcomes import PRIMARY, UNITS, list_usual
-from pipeline.stages.monitor.usual import find_signal
+from pipeline.stages.monitor.outcomes import PRIMARY, UNITS
+from pipeline.stages.monitor.usual import find_signal, list_usual
 
 CONCEPT = "accuracy.concept"
 
@@ -34,7 +34,7 @@ def judge_concept(job: Job, tonight: Graded, past: Sequence[Graded]) -> Signal:
         return Signal(name=CONCEPT, value=gap, unit=unit, muted=primary.muted)
     if gap is None:
         return Signal(name=CONCEPT, value=None, unit=unit, muted="nothing was estimated before the labels came")
-    usual = [earlier for night in list_usual(CONCEPT, past, job) if (earlier := find_gap(job, night)) is not None]
+    usual = [earlier for night in list_usual(CONCEPT, past, watched) if (earlier := find_gap(job, night)) is not None]
     band = learn_band(usual, watched.false_alarms) if len(usual) >= watched.minimum else None
     return Signal(
         name=CONCEPT,

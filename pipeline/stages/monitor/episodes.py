@@ -5,6 +5,9 @@ told from the newest n nights, and never of both at once, so asking again change
 
 n nights, one after another, on which the signal was not judged resolve it as well, since nobody would ever see it
 within its limit again.  What was before them is forgotten: else the next night would raise the same alarm once more.
+
+Turns are written down as they come (:func:`find_turn`).  Which alarm stood before a night that is graded, perhaps long
+after, is told from the nights alone, by the same rules (:func:`find_standing`).
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
+
+from pipeline.monitoring import Signal
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class Episode:
         return self.since <= partition and (self.until is None or partition <= self.until)
 
 
+def read_breach(signal: Signal | None) -> bool | None:
+    """Whether a signal was beyond its limit; None where it was not judged: it was muted, or the night has none."""
+    return None if signal is None or signal.muted is not None else signal.breached
+
+
 def find_turn(breaches: Mapping[str, bool | None], partition: str, *, is_open: bool, k: int, n: int) -> Turn | None:
     """What the night of ``partition`` changes about the alarm of a signal; None for nothing.
 
@@ -51,8 +61,8 @@ def find_turn(breaches: Mapping[str, bool | None], partition: str, *, is_open: b
     newest of all, as of a backfill or a correction, is counted in its place.
 
     Args:
-        breaches: by partition, whether the signal was beyond its limit; None where it was muted, or the night does not
-            have it, which counts for neither side.
+        breaches: by partition, whether the signal was beyond its limit; None where it was not judged, which counts for
+            neither side.
         is_open: whether its alarm was raised and not resolved since.
     """
     watched = sorted(breaches)[-n:]
@@ -62,7 +72,7 @@ def find_turn(breaches: Mapping[str, bool | None], partition: str, *, is_open: b
         return Turn("resolved", watched[-1], None, judged=False)
     if breaches[partition] is None:
         return None
-    newest = _list_judged(breaches, n)[-n:]
+    newest = _list_judged(breaches, n)
     beyond = [night for night in newest if breaches[night]]
     if not is_open and len(beyond) >= k:
         return Turn("raised", beyond[-1], beyond[0])
@@ -71,16 +81,32 @@ def find_turn(breaches: Mapping[str, bool | None], partition: str, *, is_open: b
     return None
 
 
+def find_standing(breaches: Mapping[str, bool | None], *, k: int, n: int) -> str | None:
+    """The first night beyond the limit of the alarm that stands after the newest of these nights; None if none does.
+
+    Args:
+        breaches: as :func:`find_turn` takes them.
+    """
+    known: dict[str, bool | None] = {}
+    since: str | None = None
+    for partition in sorted(breaches):
+        known[partition] = breaches[partition]
+        turn = find_turn(known, partition, is_open=since is not None, k=k, n=n)
+        if turn is not None:
+            since = turn.since
+    return since
+
+
 def _list_judged(breaches: Mapping[str, bool | None], n: int) -> list[str]:
-    """The nights on which the signal was judged, since there last were n in a row on which it was not."""
+    """The newest n nights on which the signal was judged, since there last were n in a row on which it was not."""
     judged, missed = list[str](), 0
-    for night in sorted(breaches):
+    for night in sorted(breaches, reverse=True):
         missed = missed + 1 if breaches[night] is None else 0
         if missed == 0:
             judged.append(night)
-        elif missed == n:
-            judged.clear()
-    return judged
+        if n in (missed, len(judged)):
+            break
+    return judged[::-1]
 
 
 def list_unusual(breaches: Mapping[str, Collection[str]], episodes: Iterable[Episode], minimum: int) -> set[str]:

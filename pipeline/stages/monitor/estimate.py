@@ -25,7 +25,7 @@ from pipeline.stages.evaluate import PRIMARY_METRIC
 from pipeline.stages.evaluate.metrics import CALIBRATION_BINS, BusinessCost, Task, compute_row_losses
 from pipeline.stages.monitor.limits import learn_upper
 from pipeline.stages.monitor.outcomes import PRIMARY, UNITS
-from pipeline.stages.monitor.usual import find_signal, judge_high, leave_out_episode
+from pipeline.stages.monitor.usual import find_signal, judge_high
 from pipeline.stages.sustained import holds_often
 
 ESTIMATE = "accuracy.estimate"
@@ -140,14 +140,12 @@ def judge_estimate(job: Job, estimate: Estimate | None, past: Sequence[Observed]
     """The estimated primary metric beside the estimates of the nights before.
 
     Args:
-        past: the nights before, oldest first; those without an estimate are passed over.
+        past: the nights that limits are learnt from; those without an estimate are passed over.
     """
     unit, metric = UNITS[job.task], PRIMARY_METRIC[job.task]
     if estimate is None:
         return Signal(name=ESTIMATE, value=None, unit=unit, muted=f"fewer than {job.monitoring.minimum} graded nights")
-    values = [(night.estimate.metrics[metric], find_signal(night, ESTIMATE)) for night in past if night.estimate]
-    breached = [signal is not None and signal.breached for _, signal in values]
-    usual = [value for value, _ in leave_out_episode(values, breached, job.monitoring)]
+    usual = [night.estimate.metrics[metric] for night in past if night.estimate]
     signal = judge_high(ESTIMATE, estimate.metrics[metric], usual, job.monitoring, unit=unit)
     if estimate.muted is None:
         return signal

@@ -15,7 +15,7 @@ from pipeline.stages.compare.tally import OVERALL, iterate_segments
 from pipeline.stages.evaluate import PRIMARY_METRIC, compute_metrics, split_by_score
 from pipeline.stages.evaluate.metrics import CALIBRATION_BINS, BusinessCost
 from pipeline.stages.monitor.limits import measure_spread
-from pipeline.stages.monitor.usual import find_signal, judge_high, leave_out_episode
+from pipeline.stages.monitor.usual import judge_high, list_usual
 
 PRIMARY = "accuracy.primary"
 SEGMENTS = "accuracy.segments"
@@ -92,17 +92,6 @@ def judge_outcomes(job: Job, tonight: Graded, past: Sequence[Graded], problem: s
     return tuple(signal.model_copy(update={"muted": muted, "breached": False}) for signal in signals)
 
 
-def list_usual(name: str, past: Sequence[Graded], job: Job) -> list[Graded]:
-    """Of the nights on which the signal counted, those that tonight is held against, oldest first."""
-    nights, breached = [], []
-    for night in past:
-        signal = find_signal(night, name)
-        if signal is not None and signal.muted is None:
-            nights.append(night)
-            breached.append(signal.breached)
-    return leave_out_episode(nights, breached, job.monitoring)
-
-
 def _measure(
     job: Job, truth: np.ndarray, predicted: np.ndarray, business_cost: BusinessCost | None
 ) -> tuple[dict[str, float], str | None]:
@@ -141,7 +130,7 @@ def _find_few_labels(job: Job, tonight: Graded, past: Sequence[Graded]) -> str |
 def _judge_metric(job: Job, name: str, metric: str, tonight: Graded, past: Sequence[Graded], unit: str = "") -> Signal:
     if metric not in tonight.metrics:
         return Signal(name=name, value=None, unit=unit)
-    usual = [night.metrics[metric] for night in list_usual(name, past, job)]
+    usual = [night.metrics[metric] for night in list_usual(name, past, job.monitoring)]
     return judge_high(name, tonight.metrics[metric], usual, job.monitoring, unit=unit)
 
 
@@ -152,7 +141,7 @@ def _judge_segments(job: Job, tonight: Graded, past: Sequence[Graded]) -> Signal
     1993, "Resampling-based multiple testing").  Median and spread are taken over past nights and tonight alike, so that
     tonight's largest could have been any of theirs.
     """
-    usual = list_usual(SEGMENTS, past, job)
+    usual = list_usual(SEGMENTS, past, job.monitoring)
     metric = PRIMARY_METRIC[job.task]
     values = pd.DataFrame(
         [{grade.segment: grade.metrics.get(metric) for grade in night.segments} for night in [*usual, tonight]],

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from pipeline.job import Monitoring
 from pipeline.monitoring import Graded, Observed, Part, Signal
+from pipeline.stages.monitor.episodes import find_standing, read_breach
 from pipeline.stages.monitor.limits import learn_upper
-
-T = TypeVar("T")
 
 
 def find_signal(night: Observed | Graded, name: str) -> Signal | None:
@@ -17,21 +15,23 @@ def find_signal(night: Observed | Graded, name: str) -> Signal | None:
     return next((signal for signal in night.signals if signal.name == name), None)
 
 
-def leave_out_episode(nights: Sequence[T], breached: Sequence[bool], watched: Monitoring) -> list[T]:
-    """The newest ``watched.history`` nights, but for those that tonight is judged along with, and those of an alarm.
+def list_usual(name: str, past: Sequence[Graded], watched: Monitoring) -> list[Graded]:
+    """Of the newest ``watched.history`` nights on which a signal was judged, those that tonight is held against.
 
     The newest ``n - 1`` nights are left out: the second night of a drop must not be held against the first.  While an
-    alarm lasts, usual is what was usual before it: a drop that stays must not end its own alarm by becoming usual.
+    alarm stands, usual is what was usual before it: a drop that stays must not end its own alarm by becoming usual.
     Once it is over, its nights count like all others.  One that outlasts most of the history ends because too few
     nights are left to learn from.
 
     Args:
-        breached: of the same nights, oldest first, whether the signal was beyond its limit.
+        past: gradings of the nights before, oldest first.
     """
-    started = _find_open_episode(breached, watched.k, watched.n)
-    first = max(0, len(nights) - watched.history)
-    judged_along = len(nights) - watched.n + 1
-    return list(nights[first : max(first, min(started, judged_along))])
+    breaches = {night.partition: read_breach(find_signal(night, name)) for night in past}
+    since = find_standing(breaches, k=watched.k, n=watched.n)
+    judged = [night for night in past if breaches[night.partition] is not None]
+    judged_along = max(0, len(judged) - watched.n + 1)
+    recent = judged[max(0, len(judged) - watched.history) : judged_along]
+    return [night for night in recent if since is None or night.partition < since]
 
 
 def judge_high(
@@ -58,16 +58,3 @@ def judge_high(
         nights=len(usual),
         worst=worst,
     )
-
-
-def _find_open_episode(breached: Sequence[bool], k: int, n: int) -> int:
-    """Position of the first breach of the alarm that stands after the newest night; their number if none stands."""
-    started: int | None = None
-    for position in range(len(breached)):
-        window = range(max(0, position - n + 1), position + 1)
-        beyond = [each for each in window if breached[each]]
-        if started is None and len(beyond) >= k:
-            started = beyond[0]
-        elif started is not None and not beyond and len(window) == n:
-            started = None
-    return len(breached) if started is None else started

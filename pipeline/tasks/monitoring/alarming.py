@@ -15,8 +15,9 @@ from typing import Any
 
 from pipeline.job import Job
 from pipeline.monitoring import Graded, Observed, Signal
-from pipeline.stages.monitor.episodes import Turn, find_turn
+from pipeline.stages.monitor.episodes import Turn, find_turn, read_breach
 from pipeline.stages.monitor.estimate import ESTIMATE
+from pipeline.stages.monitor.usual import find_signal
 from pipeline.stores.alarms import AlarmEvent, list_open, pair_events
 from pipeline.stores.event_log import EventLog
 from pipeline.stores.monitoring import KINDS, Kind
@@ -180,10 +181,6 @@ def _list_histories(nights: Sequence[Observed] | Sequence[Graded], alone: Collec
         for signal in night.signals:
             seen.setdefault(signal.name, {})[night.partition] = signal, night.generation
     return [
-        _History(name, found, {night.partition: _read_breach(found.get(night.partition)) for night in nights})
+        _History(name, found, {night.partition: read_breach(find_signal(night, name)) for night in nights})
         for name, found in sorted(seen.items())
     ]
-
-
-def _read_breach(found: tuple[Signal, str] | None) -> bool | None:
-    return None if found is None or found[0].muted is not None else found[0].breached

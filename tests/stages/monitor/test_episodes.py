@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.stages.monitor.episodes import Episode, Turn, find_turn, list_unusual
+from pipeline.stages.monitor.episodes import Episode, Turn, find_standing, find_turn, list_unusual, read_breach
+from tests.tasks.monitoring.observed import make_signal
 
 FIRST = date(2024, 3, 1)
 
@@ -90,6 +91,32 @@ def test_what_comes_after_them_does() -> None:
     assert turn_at_the_newest("xxmmmxx", is_open=False) == Turn("raised", "2024-03-07", "2024-03-06")
 
 
+@pytest.mark.parametrize(
+    ("flags", "since"),
+    [
+        ("..x.", None),
+        ("..xx", "2024-03-03"),
+        ("..x.x..", "2024-03-03"),
+        ("..xx...", None),
+        ("..xx.mm..", None),  # three nights within its limit, two nights apart
+        ("..xx.mm.m", "2024-03-03"),
+        ("..xxmm", "2024-03-03"),
+        ("..xxmmm", None),  # nobody has judged it for three nights
+        ("..xxmmmx", None),  # and what was before is forgotten
+        ("..xxmmmxx", "2024-03-08"),
+        ("..xmmx", "2024-03-03"),
+        ("..xmmmx", None),
+    ],
+)
+def test_the_alarm_that_stands_is_told_from_the_nights_alone(flags: str, since: str | None) -> None:
+    assert find_standing(name_nights(flags), k=2, n=3) == since
+
+
+def test_a_night_that_is_muted_or_lacks_the_signal_is_not_judged() -> None:
+    signals = (make_signal("x"), make_signal("."), make_signal("m"), None)
+    assert [read_breach(signal) for signal in signals] == [True, False, None, None]
+
+
 @st.composite
 def draw_rules(draw: st.DrawFn) -> tuple[int, int]:
     n = draw(st.integers(1, 6))
@@ -122,6 +149,7 @@ def test_night_after_night_it_agrees_with_counting_by_hand(flags: str, rules: tu
             assert (turn is not None and turn.kind == "raised") == begins
         if turn is not None:
             is_open = turn.kind == "raised"
+        assert (find_standing(known, k=k, n=n) is not None) == is_open
         assert find_turn(known, partition, is_open=is_open, k=k, n=n) is None
 
 

@@ -170,7 +170,7 @@ def observe(number: int, loss: float | None) -> Observed:
 def test_an_estimate_is_held_against_those_of_the_nights_before(chance: np.random.Generator) -> None:
     past = [observe(number, loss) for number, loss in enumerate([None, *chance.normal(0.5, 0.02, 30).tolist()])]
     beyond, usual = (judge_estimate(PARCELS, Estimate(metrics={"log_loss": loss}), past) for loss in (0.7, 0.5))
-    assert (beyond.name, beyond.breached, beyond.nights) == ("accuracy.estimate", True, 28)
+    assert (beyond.name, beyond.breached, beyond.nights) == ("accuracy.estimate", True, 30)
     assert not usual.breached
 
 

@@ -5,35 +5,63 @@ from __future__ import annotations
 import pytest
 
 from pipeline.job import Monitoring
-from pipeline.stages.monitor.usual import judge_high, leave_out_episode
+from pipeline.monitoring import Graded
+from pipeline.stages.monitor.outcomes import PRIMARY
+from pipeline.stages.monitor.usual import judge_high, list_usual
+from tests.stages.monitor.graded_nights import make_grading
+from tests.tasks.monitoring.observed import make_signal
 
 WATCHED = Monitoring(history=20, minimum=10, k=2, n=3)
 CALM = "." * 12
 
 
+def grade_nights(flags: str) -> list[Graded]:
+    """A night each: ``x`` beyond the limit, ``.`` within it, ``m`` muted; a blank has no such signal."""
+    return [
+        make_grading(number, signals=() if flag == " " else (make_signal(flag, PRIMARY),))
+        for number, flag in enumerate(flags)
+    ]
+
+
 @pytest.mark.parametrize(
     ("nights", "left"),
     [
+        ("..", 0),
         (CALM, 10),  # but for those that tonight is judged along with
-        (CALM + "!", 11),  # a single breach is no alarm
-        (CALM + "!!", 12),
-        (CALM + "!.!", 12),  # from its first breach on
-        (CALM + "!!" + "." * 2, 12),  # not resolved yet
-        (CALM + "!!" + "." * 3, 15),  # resolved: it counts as any other night
-        (CALM + "!!" + "..!..!", 12),
-        (CALM + "!" * 15, 5),  # of the newest 20 nights
-        (CALM + "!" * 20, 0),
+        (CALM + "x", 11),  # a single breach is no alarm
+        (CALM + "xx", 12),
+        (CALM + "x.x", 12),  # from its first breach on
+        (CALM + "xx" + "." * 2, 12),  # not resolved yet
+        (CALM + "xx" + "." * 3, 15),  # resolved: it counts as any other night
+        (CALM + "xx" + "..x..x", 12),
+        (CALM + "x" * 15, 5),  # of the newest 20 nights
+        (CALM + "x" * 20, 0),
     ],
 )
 def test_nights_of_the_alarm_that_stands_are_left_out(nights: str, left: int) -> None:
-    usual = leave_out_episode(nights, [night == "!" for night in nights], WATCHED)
-    assert len(usual) == left
+    assert len(list_usual(PRIMARY, grade_nights(nights), WATCHED)) == left
 
 
-def test_only_the_newest_nights_are_usual() -> None:
-    nights = list(range(30))
-    assert leave_out_episode(nights, [False] * 30, WATCHED) == nights[10:28]
-    assert leave_out_episode(nights, [False] * 25 + [True] * 5, WATCHED) == nights[10:25]
+@pytest.mark.parametrize("gap", ["mmm", "   ", "m m", "mmmm"])
+def test_an_alarm_that_was_not_judged_for_long_enough_is_over(gap: str) -> None:
+    """As it is for the log of alarms: its nights count like any others, and raise nothing with those to come."""
+    assert len(list_usual(PRIMARY, grade_nights(CALM + "xx" + gap), WATCHED)) == 12
+    assert len(list_usual(PRIMARY, grade_nights(CALM + "xx" + gap + ".."), WATCHED)) == 14
+    assert len(list_usual(PRIMARY, grade_nights(CALM + "xx" + gap + "x."), WATCHED)) == 14
+
+
+@pytest.mark.parametrize("gap", ["m", "mm", " m"])
+def test_one_that_was_not_judged_for_a_night_or_two_stands(gap: str) -> None:
+    assert len(list_usual(PRIMARY, grade_nights(CALM + "xx" + gap + ".."), WATCHED)) == 12
+    assert len(list_usual(PRIMARY, grade_nights(CALM + "x" + gap + "x"), WATCHED)) == 12
+
+
+def test_only_the_newest_nights_that_were_judged_are_usual() -> None:
+    nights = grade_nights("." * 30)
+    assert list_usual(PRIMARY, nights, WATCHED) == nights[10:28]
+    assert list_usual(PRIMARY, grade_nights("." * 30 + "m"), WATCHED) == nights[10:28]
+    nights = grade_nights("." * 25 + "x" * 5)
+    assert list_usual(PRIMARY, nights, WATCHED) == nights[10:25]
 
 
 def test_too_few_nights_have_no_limit() -> None:
