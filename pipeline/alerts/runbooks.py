@@ -112,6 +112,9 @@ FAILED_NIGHT = "when-a-night-fails"
 WITHOUT_LAKE = "when-the-lake-cannot-be-read"
 """The section about what then goes on and what does not."""
 
+DAMAGED_ALERT = "when-an-alert-cannot-be-read"
+"""The section about alerts whose file is damaged."""
+
 
 def find_runbook(signal: str) -> Runbook:
     """What an alarm of ``signal`` says, also of one that only a newer version knows."""

@@ -10,21 +10,29 @@ it is told leaves it to others after ten minutes; had it been sent just before, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from pipeline.alerts import Alert
 from pipeline.errors import DamagedError
+from pipeline.monitoring import Record
 from pipeline.stores.lake import Lake
 
+R = TypeVar("R", bound=Record)
 Result = Literal["told", "outdated", "not for it"]
 """Whether a channel took an alert, was not to be bothered with it any more, or ever."""
 
 CLAIMED_FOR = timedelta(minutes=10)
 """Longer than any channel may take."""
+
+
+class Claim(Record):
+    """Since when somebody is about to send an alert."""
+
+    at: AwareDatetime
 
 
 class AlertLog:
@@ -48,12 +56,21 @@ class AlertLog:
         """What every alert is named."""
         return [name.removesuffix(".json") for name in self._lake.list(self._folder) if name.count(".") == 1]
 
-    def list_untold(self, channels: list[str]) -> list[Alert]:
-        """Alerts that are not settled with all of the channels, oldest first."""
+    def list_untold(self, channels: list[str]) -> list[str]:
+        """What the alerts are named that are not settled with all of the channels."""
         names = set(self._lake.list(self._folder))
         ids = [name.removesuffix(".json") for name in names if name.count(".") == 1]
-        untold = [id_ for id_ in ids if any(f"{id_}.{channel}.settled.json" not in names for channel in channels)]
-        return sorted(map(self.read, untold), key=lambda alert: (alert.at, alert.id))
+        return [id_ for id_ in ids if any(f"{id_}.{channel}.settled.json" not in names for channel in channels)]
+
+    def read_all(self, ids: Iterable[str]) -> tuple[list[Alert], dict[str, DamagedError]]:
+        """Alerts, oldest first, and by id why others cannot be read."""
+        alerts, damaged = [], {}
+        for id_ in ids:
+            try:
+                alerts.append(self.read(id_))
+            except DamagedError as error:
+                damaged[id_] = error
+        return sorted(alerts, key=lambda alert: (alert.at, alert.id)), damaged
 
     def read(self, id_: str) -> Alert:
         """One alert.
@@ -61,16 +78,7 @@ class AlertLog:
         Raises:
             DamagedError: what is there is none.
         """
-        try:
-            return Alert.model_validate(self._lake.read_json(self._path(id_)))
-        except ValidationError as error:
-            raise DamagedError(
-                f"{id_}.json is no alert",
-                job=self._job,
-                expected=f"what Nightjar writes under {self._lake.url(self._folder)}",
-                found=f"{error.error_count()} fields that are none of it",
-                next_step="remove the file",
-            ) from error
+        return self._parse(Alert, self._path(id_))
 
     def claim(self, alert: Alert, channel: str) -> bool:
         """Whether to send it now: it is not settled, and nobody else is about to."""
@@ -93,13 +101,25 @@ class AlertLog:
 
     def _take_over(self, path: str) -> bool:
         try:
-            since = datetime.fromisoformat(self._lake.read_json(path)["at"])
+            claim = self._parse(Claim, path)
         except FileNotFoundError:
             return False  # it is settled by now
-        if self._clock() - since < CLAIMED_FOR:
+        if self._clock() - claim.at < CLAIMED_FOR:
             return False
         self._lake.remove(path)
         return self._lake.put_json_if_absent(path, self._stamp())
+
+    def _parse(self, kind: type[R], path: str) -> R:
+        try:
+            return kind.model_validate_json(self._lake.read_bytes(path))
+        except ValidationError as error:
+            raise DamagedError(
+                f"{self._lake.url(path)} is damaged",
+                job=self._job,
+                expected=f"{kind.__name__.lower()} as Nightjar writes them",
+                found="; ".join(sorted({each["msg"] for each in error.errors(include_input=False)})),
+                next_step="remove the file; an alert of an alarm is drawn up again for a week",
+            ) from error
 
     def _stamp(self) -> dict[str, str]:
         return {"at": self._clock().astimezone(UTC).isoformat()}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.alerts import FAILED_NIGHT, RUNBOOKS, WITHOUT_LAKE, find_runbook, link_runbook
+from pipeline.alerts import DAMAGED_ALERT, FAILED_NIGHT, RUNBOOKS, WITHOUT_LAKE, find_runbook, link_runbook
 from pipeline.monitoring import MONITORS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def test_every_signal_of_the_code_has_a_section_and_every_section_its_signal() -
     assert find_signals() == sections == set(RUNBOOKS)
 
 
-@pytest.mark.parametrize("section", [*RUNBOOKS, FAILED_NIGHT, WITHOUT_LAKE])
+@pytest.mark.parametrize("section", [*RUNBOOKS, DAMAGED_ALERT, FAILED_NIGHT, WITHOUT_LAKE])
 def test_every_link_of_an_alert_leads_to_a_section(section: str) -> None:
     anchors = [make_anchor(heading) for heading in list_headings()]
     page, _, anchor = link_runbook("docs/operations.md", section).partition("#")

@@ -40,7 +40,7 @@ def test_what_a_channel_did_not_take_is_told_later(log: AlertLog) -> None:
     log.put(ALERT)
     assert log.claim(ALERT, "mail")
     log.give_up(ALERT, "mail")
-    assert log.list_untold(["mail"]) == [ALERT]
+    assert log.list_untold(["mail"]) == [ALERT.id]
     assert log.claim(ALERT, "mail")
 
 
@@ -59,17 +59,32 @@ def test_who_died_while_telling_leaves_it_to_others(log: AlertLog, clock: Clock)
     assert not log.claim(ALERT, "mail")
 
 
-def test_the_untold_are_those_of_any_channel_oldest_first(log: AlertLog) -> None:
+def test_the_untold_are_those_of_any_channel_and_are_read_oldest_first(log: AlertLog) -> None:
     newer = make_alert(id="alarm-000000", at="2024-02-14T06:00:00+00:00")
     for alert in (newer, ALERT):
         log.put(alert)
         log.settle(alert, "log", "told")
     assert log.list_untold(["log"]) == []
-    assert log.list_untold(["log", "mail"]) == [ALERT, newer]
+    untold = log.list_untold(["log", "mail"])
+    assert sorted(untold) == sorted([ALERT.id, newer.id])
+    assert log.read_all(untold) == ([ALERT, newer], {})
 
 
-def test_a_damaged_alert_is_named(log: AlertLog, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ["{}", "", '{"id": ', "[]"])
+def test_a_damaged_alert_is_named_and_hides_no_other(log: AlertLog, tmp_path: Path, content: str) -> None:
     log.put(ALERT)
-    (tmp_path / f"jobs/ice_levels/alerts/{ALERT.id}.json").write_text("{}")
-    with pytest.raises(DamagedError, match=ALERT.id):
-        log.read(ALERT.id)
+    log.put(make_alert(id="broken"))
+    path = tmp_path / "jobs/ice_levels/alerts/broken.json"
+    path.write_text(content)
+    alerts, damaged = log.read_all(log.list_untold(["mail"]))
+    assert alerts == [ALERT]
+    error = damaged["broken"]
+    assert (error.problem, error.job) == (f"file://{path} is damaged", ALERT.job)
+    assert str(error.next_step).startswith("remove the file")
+
+
+def test_a_damaged_claim_is_named(log: AlertLog, tmp_path: Path) -> None:
+    log.claim(ALERT, "mail")
+    (tmp_path / f"jobs/ice_levels/alerts/{ALERT.id}.mail.claimed.json").write_text("{}")
+    with pytest.raises(DamagedError, match="claimed"):
+        log.claim(ALERT, "mail")

@@ -248,6 +248,51 @@ def test_no_secret_is_in_the_lake_or_the_log(
         assert "s3cret" not in text
 
 
+def test_a_damaged_alert_is_told_of_and_hides_no_other(
+    telling: Workspace, job: Job, alarm: Raise, webhook: Webhook, mail_server: MailServer
+) -> None:
+    alarm()
+    alarm("resolved")
+    folder = Path(telling.settings.lake) / f"jobs/{job.name}/alerts"
+    folder.mkdir(parents=True)
+    (folder / "alarm-000001.json").write_text("{}")
+    assert sorted(names(tell_alarms(telling, job))) == ["alarm-000002", "damaged-alarm-000001"]
+    told = next(content for content in webhook.received if content["kind"] == "failed")
+    assert f"{folder}/alarm-000001.json is damaged" in told["problem"]
+    assert told["next_step"].startswith("remove the file")
+    assert (told["severity"], told["runbook"]) == ("critical", "docs/operations.md#when-an-alert-cannot-be-read")
+    assert tell_alarms(telling, job) == []
+    assert len(mail_server.messages) == 2
+    (folder / "alarm-000001.json").unlink()
+    assert names(tell_alarms(telling, job)) == ["alarm-000001"]
+
+
+def test_a_failed_night_whose_alert_is_damaged_hides_no_recovery(
+    served: Served, job: Job, webhook: Webhook, mail_server: MailServer, clock: Clock
+) -> None:
+    telling = with_channels(served.workspace, webhook, mail_server)
+    for stage in ("validate", "score"):
+        tell_failure(telling, job, make_failure(clock, job, id=stage, subject=stage))
+    folder = Path(telling.settings.lake) / f"jobs/{job.name}/alerts"
+    failed = sorted(path for path in folder.glob("night-*.json") if path.name.count(".") == 1)
+    failed[0].write_text("")
+    run_night(telling, job, NEXT)
+    told = names(tell_alarms(telling, job))
+    assert sorted(told) == [f"damaged-{failed[0].stem}", f"{failed[1].stem}-recovered"]
+
+
+def test_a_claim_that_is_damaged_keeps_nobody_from_being_told(
+    telling: Workspace, job: Job, alarm: Raise, webhook: Webhook
+) -> None:
+    alarm()
+    folder = Path(telling.settings.lake) / f"jobs/{job.name}/alerts"
+    folder.mkdir(parents=True)
+    (folder / "alarm-000001.webhook.claimed.json").write_text("{}")
+    tell_alarms(telling, job)
+    assert tell_alarms(telling, job) == []
+    assert len(webhook.received) == 1
+
+
 def test_who_was_killed_while_telling_loses_nothing(
     telling: Workspace, job: Job, alarm: Raise, webhook: Webhook, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -149,3 +149,13 @@ def test_alarms_are_told_where_the_task_that_watches_succeeds(scheduler: Schedul
     assert (alert["signal"], alert["kind"], alert["since"]) == ("outputs.mean", "raised", "2024-02-11")
     TellAlarms(ICE_LEVELS)({})
     assert len(posted) == 1
+
+
+def test_a_damaged_alert_is_told_of_by_the_task_that_watches(posted: list[Any]) -> None:
+    workspace = open_workspace(Settings.from_environment())
+    path = f"jobs/{ICE_LEVELS.name}/alerts/alarm-000007.json"
+    workspace.lake.replace(path, b"")
+    TellAlarms(ICE_LEVELS)({})
+    (alert,) = posted
+    assert workspace.lake.url(path) in alert["problem"]
+    assert alert["next_step"].startswith("remove the file")
