@@ -56,7 +56,10 @@ class Candidate:
 
 
 def find_candidate(workspace: Workspace, job: Job, partition: str, run: str, scored: Mapping[str, Any]) -> Candidate:
-    """What the score stage's summary ``scored`` leads to."""
+    """What the score stage's summary ``scored`` leads to.
+
+    Versions without monitoring scored without reasons or profile; what they scored can be released all the same.
+    """
     outputs = workspace.outputs(job)
     own, _ = load_night(outputs, job, scored["night"])
     return Candidate(
@@ -65,11 +68,11 @@ def find_candidate(workspace: Workspace, job: Job, partition: str, run: str, sco
         night=scored["night"],
         own=own,
         features=scored["features"],
-        profile=scored["profile"],
+        profile=scored.get("profile"),
         scored=outputs.load(SCORE_STAGE, scored["output"]),
         basis=scored["basis"],
         known_by=scored["known_by"],
-        reasons=scored["reasons"]["output"],
+        reasons=scored.get("reasons", {}).get("output"),
     )
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline import tasks
 from pipeline.errors import DamagedError
 from pipeline.keyspace import State
 from pipeline.stores.predictions.load import Load
 from pipeline.tasks.candidates import find_candidate
+from pipeline.tasks.manifests import require_manifest
 from pipeline.tasks.releasing import publish_release
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE
@@ -26,6 +28,17 @@ def test_a_population_that_is_not_accounted_for_is_not_published(served: Served)
     assert caught.value.expected == "received = quarantined + scored"
     assert caught.value.found == "241 received, 0 quarantined, 240 scored"
     served.check_refused(caught.value, LIVE)
+
+
+def test_what_was_scored_before_there_was_monitoring_is_released_without_it(served: Served) -> None:
+    """As by a publication that is cleared after an upgrade: its run knows neither profile nor reasons."""
+    added = {"profile", "reasons", "profile_seconds", "computed"}
+    scored = {name: value for name, value in served.first["score"].items() if name not in added}
+    published = tasks.publish(served.workspace, served.job, LIVE, "cleared", scored)
+    assert (published["result"], published["reasons"], published["warnings"]) == ("live", 0, [])
+    assert published["rows"] == served.first["publish"]["rows"]
+    manifest = require_manifest(served.workspace, served.job, published["generation"])
+    assert (manifest["profile"], manifest["reasons"]) == (None, None)
 
 
 def test_rows_that_redis_lost_are_not_made_live(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
