@@ -9,17 +9,17 @@ import pytest
 from pipeline.stores.lake import Lake
 from pipeline.stores.monitoring import MonitoringRecords
 from tests.cli.conftest import JOB, Nightjar
-from tests.tasks.monitoring.observed import make_alarm
+from tests.monitoring_records import log_alarm
 
 
 @pytest.fixture
 def told(environment: Path) -> None:
     """One alarm that is over, and was raised again, and another one."""
-    log = MonitoringRecords(Lake(str(environment / "lake")), JOB).alarms
-    log.append(lambda number: make_alarm(number, "2024-03-01"))
-    log.append(lambda number: make_alarm(number, "2024-03-04", "resolved"))
-    log.append(lambda number: make_alarm(number, "2024-03-05", signal="operations.seconds"))
-    log.append(lambda number: make_alarm(number, "2024-03-06"))
+    records = MonitoringRecords(Lake(str(environment / "lake")), JOB)
+    log_alarm(records, "2024-03-01")
+    log_alarm(records, "2024-03-04", kind="resolved")
+    log_alarm(records, "2024-03-05", signal="operations.seconds")
+    log_alarm(records, "2024-03-06")
 
 
 @pytest.mark.usefixtures("told")
@@ -30,7 +30,7 @@ def test_alarms_are_listed_newest_first(nightjar: Nightjar) -> None:
     assert (over["partition"], over["resolved_by"], over["resolved_at"]) == (
         "2024-03-01",
         "2024-03-04",
-        "2024-03-04T05:00:00+00:00",
+        "2024-03-05T05:00:00+00:00",
     )
     assert nightjar("alarms", JOB, "--last", "0", "--json").json["resolved"] == []
 
@@ -43,10 +43,10 @@ def test_people_are_told_how_far_out_it_was(nightjar: Nightjar) -> None:
 
 
 def test_who_closed_an_alarm_without_judging_it_says_why(environment: Path, nightjar: Nightjar) -> None:
-    log = MonitoringRecords(Lake(str(environment / "lake")), JOB).alarms
-    log.append(lambda number: make_alarm(number, "2024-03-01"))
+    records = MonitoringRecords(Lake(str(environment / "lake")), JOB)
+    log_alarm(records, "2024-03-01")
     why = {"found": "not judged on 3 nights: too few rows", "judged": False}
-    log.append(lambda number: make_alarm(number, "2024-03-04", "resolved").model_copy(update=why))
+    log_alarm(records, "2024-03-04", kind="resolved", **why)
     (over,) = nightjar("alarms", JOB, "--json").json["resolved"]
     assert (over["why_resolved"], over["judged"]) == ("not judged on 3 nights: too few rows", False)
     assert "not known to be well, not judged on 3 nights: too few rows" in nightjar("alarms", JOB).out
@@ -54,10 +54,9 @@ def test_who_closed_an_alarm_without_judging_it_says_why(environment: Path, nigh
 
 def test_one_that_was_found_in_words_says_them(environment: Path, nightjar: Nightjar) -> None:
     """As those of `nightjar check` are, which have no value and no features."""
-    log = MonitoringRecords(Lake(str(environment / "lake")), JOB).alarms
     words = {"found": "readers get nothing: it is down", "value": None, "upper": None, "worst": ()}
-    unreadable = make_alarm(1, "2024-03-01", signal="operations.unreadable").model_copy(update=words)
-    log.append(lambda _: unreadable)
+    records = MonitoringRecords(Lake(str(environment / "lake")), JOB)
+    log_alarm(records, "2024-03-01", signal="operations.unreadable", **words)
     assert "readers get nothing: it is down" in nightjar("alarms", JOB).out
 
 

@@ -11,12 +11,12 @@ import pytest
 from pipeline import tasks
 from pipeline.alerts.runbooks import RUNBOOKS
 from pipeline.settings import Settings
-from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks.manifests import read_manifest
 from pipeline.tasks.scoring import SCORE_STAGE
 from tests.dags.jobs.rides import JOB
 from tests.dags.scheduler import Scheduler, at_midnight
 from tests.dags.test_whole_runs import landed, trained, use_home
+from tests.monitoring_records import log_alarm
 from tests.stores.predictions.conftest import server, shared_server
 
 __all__ = ["landed", "server", "shared_server", "trained", "use_home"]
@@ -117,18 +117,8 @@ def test_what_was_raised_before_a_damaged_night_is_told_and_asked_for(
 ) -> None:
     """Else one night that is damaged for good keeps every alarm from its owner, and every training from the job."""
     run = trigger(scheduler)
-    nights.monitoring(JOB).alarms.append(
-        lambda number: AlarmEvent(
-            number=number,
-            kind="raised",
-            signal="accuracy.primary",
-            severity="critical",
-            at=nights.clock().isoformat(),
-            partition=NIGHTS[0],
-            since=NIGHTS[0],
-            run=run.run_id,
-        )
-    )
+    facts = {"signal": "accuracy.primary", "severity": "critical", "at": nights.clock().isoformat()}
+    log_alarm(nights.monitoring(JOB), NIGHTS[0], run=run.run_id, **facts)
     damage_scores(nights, NIGHTS[1])
     assert scheduler.run_task(run, "grade")[0] == "failed"
     assert list_graded(nights) == [NIGHTS[0], NIGHTS[2]]

@@ -17,7 +17,7 @@ from pipeline.exporter.catalogue import METRICS
 from tests.deploy.compose import ROOT
 from tests.deploy.monitoring import Prometheus, Watching
 from tests.deploy.processes import find_program, wait_until
-from tests.exporter.nights import NEWEST, make_alarm, publish
+from tests.exporter.nights import publish, resolve_alarm
 from tests.meter_readings.job import JOB
 
 RULES = ROOT / "deploy/prometheus/rules.yml"
@@ -83,7 +83,7 @@ def test_alerts_resolve_with_a_new_night_and_with_the_alarm(watching: Watching) 
     watching.wait_until_firing(STALE | ALARMS)
     closed = [day for back in (1, 0) if JOB.cutoff(day := (now - timedelta(days=back)).date()) <= now]
     publish(workspace, JOB, closed[-1])
-    workspace.monitoring(JOB).alarms.append(lambda number: make_alarm(number, "resolved", "inputs.drift", NEWEST))
+    resolve_alarm(workspace, JOB, "inputs.drift")
     watching.wait_until_firing(ALARMS - {("NightjarDrift", "inputs.drift")})
 
 

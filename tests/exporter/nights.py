@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from pipeline.job import Job
 from pipeline.monitoring import (
-    CalibrationBin,
     Distribution,
     Estimate,
     FeatureDrift,
     Graded,
     Observed,
-    Operations,
-    Outputs,
     ReadLatency,
     SegmentGrade,
     SegmentOutputs,
     Signal,
     StageCost,
 )
-from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks import Workspace
+from tests.monitoring_records import log_alarm, make_graded, make_observed, make_operations, make_outputs
 from tests.stores.model_samples import make_registration
 from tests.stores.predictions.samples import make_header, make_predictions, make_table, send_all
 
@@ -54,92 +52,70 @@ GRADED_SIGNALS = (
 )
 
 
-def make_observed(partition: date, **changes: object) -> Observed:
+OUTPUTS = make_outputs(
+    rows=300,
+    mean=12.5,
+    quantiles={"0.05": 6.0, "0.5": 12.0, "0.95": 20.0},
+    share_above=0.25,
+    concentration=0.01,
+    distribution=Distribution(edges=(0.0, 10.0, 30.0), counts=(100, 200)),
+    segments=(
+        SegmentOutputs(segment=SEGMENT, rows=200, mean=12.0, share_above=0.2),
+        SegmentOutputs(segment="tariff=night", rows=100, mean=13.5, share_above=0.35),
+    ),
+)
+OPERATIONS = make_operations(
+    stages=(
+        StageCost(stage="ingest", seconds=2.0, rows=900, peak_memory_bytes=200_000_000, attempts=1),
+        StageCost(stage="publish", seconds=40.0, rows=None, peak_memory_bytes=250_000_000, attempts=2),
+    ),
+    seconds=42.0,
+    quarantine={"meters": {"kwh: below 0": 9}, "readings": {}},
+    received={"meters": 309, "readings": 310},
+    reads=ReadLatency(reads=200, errors=1, p50=0.0002, p99=0.002),
+)
+DRIFT = (
+    FeatureDrift(
+        feature="kwh_7d", against="reference", psi=0.3, jensen_shannon=0.2, score=3.5, limit=2.5, breached=True
+    ),
+    FeatureDrift(feature="kwh_7d", against="weekday", psi=0.1, jensen_shannon=0.1, score=1.5, limit=2.5),
+    FeatureDrift(feature="tariff", against="reference", psi=0.0, jensen_shannon=0.0),
+)
+
+
+def observe(partition: date, **changes: Any) -> Observed:
     """One night as it was served."""
-    values = {
-        "partition": partition.isoformat(),
-        "run": "first",
-        "generation": "1-0000",
-        "model_version": "1",
-        "model_digest": "ab" * 32,
-        "observed_at": f"{partition + timedelta(days=1)}T09:00:00+00:00",
-        "went_live": True,
-        "rows": 300,
-        "signals": SIGNALS,
-        "outputs": Outputs(
-            rows=300,
-            mean=12.5,
-            std=4.0,
-            quantiles={"0.05": 6.0, "0.5": 12.0, "0.95": 20.0},
-            share_above=0.25,
-            concentration=0.01,
-            distribution=Distribution(edges=(0.0, 10.0, 30.0), counts=(100, 200)),
-            segments=(
-                SegmentOutputs(segment=SEGMENT, rows=200, mean=12.0, share_above=0.2),
-                SegmentOutputs(segment="tariff=night", rows=100, mean=13.5, share_above=0.35),
-            ),
-        ),
-        "operations": Operations(
-            stages=(
-                StageCost(stage="ingest", seconds=2.0, rows=900, peak_memory_bytes=200_000_000, attempts=1),
-                StageCost(stage="publish", seconds=40.0, rows=None, peak_memory_bytes=250_000_000, attempts=2),
-            ),
-            seconds=42.0,
-            quarantine={"meters": {"kwh: below 0": 9}, "readings": {}},
-            received={"meters": 309, "readings": 310},
-            age_seconds=7200.0,
-            bytes_per_prediction=31.0,
-            reads=ReadLatency(reads=200, errors=1, p50=0.0002, p99=0.002),
-        ),
-        "drift": (
-            FeatureDrift(
-                feature="kwh_7d", against="reference", psi=0.3, jensen_shannon=0.2, score=3.5, limit=2.5, breached=True
-            ),
-            FeatureDrift(feature="kwh_7d", against="weekday", psi=0.1, jensen_shannon=0.1, score=1.5, limit=2.5),
-            FeatureDrift(feature="tariff", against="reference", psi=0.0, jensen_shannon=0.0),
-        ),
+    facts = {
+        "outputs": OUTPUTS,
+        "operations": OPERATIONS,
+        "drift": DRIFT,
         "estimate": Estimate(metrics={"rmse": 2.0}, muted="the estimator was wrong"),
     }
-    return Observed.model_validate(values | changes)
+    return make_observed(partition.isoformat(), *SIGNALS, **facts | changes)
 
 
-def make_graded(partition: date, **changes: object) -> Graded:
+def grade(partition: date, *signals: Signal) -> Graded:
     """The same night against its labels."""
-    values = {
-        "partition": partition.isoformat(),
-        "generation": "1-0000",
-        "model_version": "1",
-        "model_digest": "ab" * 32,
-        "graded_at": f"{partition + timedelta(days=2)}T09:00:00+00:00",
-        "scored": 300,
-        "labelled": 290,
-        "metrics": {"rmse": 1.9, "calibration_error": 0.2},
-        "segments": (SegmentGrade(segment=SEGMENT, rows=200, metrics={"rmse": 1.8}),),
-        "calibration": (CalibrationBin(lower=0.0, upper=30.0, rows=290, mean_score=12.5, mean_label=12.3),),
-        "estimated": {"rmse": 2.0},
-        "signals": GRADED_SIGNALS,
-    }
-    return Graded.model_validate(values | changes)
-
-
-def make_alarm(number: int, kind: str, signal: str, partition: date, severity: str = "warning") -> AlarmEvent:
-    """One line of the log of alarms."""
-    return AlarmEvent.model_validate(
-        {
-            "number": number,
-            "kind": kind,
-            "signal": signal,
-            "severity": severity,
-            "at": f"{partition + timedelta(days=1)}T09:00:00+00:00",
-            "partition": partition.isoformat(),
-            "since": (partition - timedelta(days=1)).isoformat(),
-        }
+    return make_graded(
+        partition.isoformat(),
+        *signals,
+        scored=300,
+        labelled=290,
+        metrics={"rmse": 1.9, "calibration_error": 0.2},
+        segments=(SegmentGrade(segment=SEGMENT, rows=200, metrics={"rmse": 1.8}),),
+        estimated={"rmse": 2.0},
     )
 
 
 def raise_alarm(workspace: Workspace, job: Job, signal: str, severity: str = "warning") -> None:
-    """Open an alarm on the newest night."""
-    workspace.monitoring(job).alarms.append(lambda number: make_alarm(number, "raised", signal, NEWEST, severity))
+    """Open an alarm on the newest night, which the night before had been beyond the limit of too."""
+    since = (NEWEST - timedelta(days=1)).isoformat()
+    log_alarm(workspace.monitoring(job), NEWEST.isoformat(), signal=signal, severity=severity, since=since)
+
+
+def resolve_alarm(workspace: Workspace, job: Job, signal: str, partition: date = NEWEST) -> None:
+    """Close an alarm."""
+    log_alarm(workspace.monitoring(job), partition.isoformat(), kind="resolved", signal=signal)
 
 
 def write_nights(workspace: Workspace, job: Job) -> None:
@@ -147,11 +123,11 @@ def write_nights(workspace: Workspace, job: Job) -> None:
     records = workspace.monitoring(job)
     for age in reversed(range(NIGHTS)):
         night = NEWEST - timedelta(days=age)
-        records.write_observed(make_observed(night))
+        records.write_observed(observe(night))
         if age:
-            records.write_graded(make_graded(night))
-    records.alarms.append(lambda number: make_alarm(number, "raised", "outputs.mean", NEWEST - timedelta(days=9)))
-    records.alarms.append(lambda number: make_alarm(number, "resolved", "outputs.mean", NEWEST - timedelta(days=5)))
+            records.write_graded(grade(night, *GRADED_SIGNALS))
+    log_alarm(records, (NEWEST - timedelta(days=9)).isoformat(), signal="outputs.mean")
+    resolve_alarm(workspace, job, "outputs.mean", NEWEST - timedelta(days=5))
     raise_alarm(workspace, job, "inputs.drift")
     raise_alarm(workspace, job, "operations.quarantine", "critical")
     promote(workspace, job)

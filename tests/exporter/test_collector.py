@@ -20,13 +20,15 @@ from pipeline.tasks import Workspace, open_workspace
 from tests.clock import Clock
 from tests.exporter.nights import (
     NEWEST,
+    OUTPUTS,
     SEGMENT,
+    SIGNALS,
+    grade,
     log_release,
-    make_alarm,
-    make_graded,
-    make_observed,
     midnight_of,
+    observe,
     publish,
+    resolve_alarm,
 )
 from tests.exporter.scraping import Scraped, scrape
 
@@ -74,7 +76,7 @@ def test_no_night_is_due_after_the_last_one_that_upstream_has(watched: Workspace
 
 
 def test_the_newest_watched_night_is_the_one_that_is_told(watched: Workspace, job: Job) -> None:
-    older = make_observed(NEWEST - timedelta(days=1), rows=7)
+    older = observe(NEWEST - timedelta(days=1), rows=7)
     watched.monitoring(job).write_observed(older)
     scraped = scrape(watched, job)
     assert scraped.value("nightjar_watched_partition_timestamp_seconds") == midnight_of(NEWEST)
@@ -127,7 +129,7 @@ def test_a_resolved_alarm_is_gone_from_the_next_scrape(watched: Workspace, job: 
     seconds = iter([0.0, CACHE_SECONDS])
     collector = JobsCollector(watched, [job], lambda: next(seconds))
     assert len(Scraped(collector).labels("nightjar_alarm_open")) == 2
-    watched.monitoring(job).alarms.append(lambda number: make_alarm(number, "resolved", "inputs.drift", NEWEST))
+    resolve_alarm(watched, job, "inputs.drift")
     assert [labels["signal"] for labels in Scraped(collector).labels("nightjar_alarm_open")] == [
         "operations.quarantine"
     ]
@@ -146,9 +148,8 @@ def test_labels_are_escaped_so_that_no_value_can_forge_a_line(watched: Workspace
 
 
 def test_a_lone_surrogate_in_a_label_does_not_break_the_scrape(watched: Workspace, job: Job) -> None:
-    outputs = make_observed(NEWEST).outputs
-    broken = outputs.model_copy(update={"segments": (SegmentOutputs(segment="tariff=\ud800", rows=1, mean=0.0),)})
-    text = json.dumps(make_observed(NEWEST, outputs=broken).model_dump())
+    broken = OUTPUTS.model_copy(update={"segments": (SegmentOutputs(segment="tariff=\ud800", rows=1, mean=0.0),)})
+    text = json.dumps(observe(NEWEST, outputs=broken).model_dump())
     watched.lake.replace(f"jobs/{job.name}/monitoring/observed/{NEWEST}.json", text.encode())
     assert scrape(watched, job).value("nightjar_segment_rows") == 1
 
@@ -160,8 +161,8 @@ def test_features_and_segments_are_bounded_and_the_worst_and_largest_stay(watche
         for against in ("reference", "weekday")
     ]
     segments = [SegmentOutputs(segment=f"s{rows}", rows=rows, mean=1.0) for rows in range(MOST_SEGMENTS + 5)]
-    outputs = make_observed(NEWEST).outputs.model_copy(update={"segments": tuple(segments)})
-    watched.monitoring(job).write_observed(make_observed(NEWEST, drift=drift, outputs=outputs))
+    outputs = OUTPUTS.model_copy(update={"segments": tuple(segments)})
+    watched.monitoring(job).write_observed(observe(NEWEST, drift=drift, outputs=outputs))
     scraped = scrape(watched, job)
     shown = {labels["feature"] for labels in scraped.labels("nightjar_feature_psi")}
     assert shown == {f"f{number}" for number in range(MOST_FEATURES)}
@@ -173,8 +174,7 @@ def test_features_and_segments_are_bounded_and_the_worst_and_largest_stay(watche
 
 def test_a_signal_in_both_records_is_one_series(watched: Workspace, job: Job) -> None:
     """Prometheus refuses a whole scrape that says a series twice."""
-    signals = make_observed(NEWEST).signals
-    watched.monitoring(job).write_graded(make_graded(NEWEST, signals=signals))
+    watched.monitoring(job).write_graded(grade(NEWEST, *SIGNALS))
     assert scrape(watched, job).value("nightjar_signal_value", signal="inputs.drift") == 3.5
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.stores.alarms import Alarm, AlarmEvent, list_open, pair_events
-from tests.tasks.monitoring.observed import make_alarm
+from tests.monitoring_records import make_alarm
 
 WHY = "not judged on 3 nights: the newest record does not have it"
 
 
 def end(number: int, partition: str, **changes: Any) -> AlarmEvent:
-    return make_alarm(number, partition, "resolved").model_copy(update=changes)
+    return make_alarm(number, partition, kind="resolved", **changes)
 
 
 def test_what_raised_an_alarm_is_paired_with_what_resolved_it() -> None:

@@ -18,6 +18,7 @@ from pipeline.stores.alert_log import AlertLog
 from pipeline.tasks import Workspace, open_workspace, tell_alarms, tell_failure
 from tests.clock import Clock
 from tests.mail_server import MailServer
+from tests.monitoring_records import log_alarm
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE, NEXT, run_night
 from tests.webhook import Webhook
@@ -50,17 +51,15 @@ def alarm(telling: Workspace, job: Job, clock: Clock) -> Raise:
     def append(kind: str = "raised", severity: str = "critical", **changes: Any) -> AlarmEvent:
         values: dict[str, Any] = {
             "kind": kind,
-            "signal": "inputs.drift",
             "severity": severity,
             "at": clock().isoformat(timespec="seconds"),
-            "partition": NEXT,
             "since": LIVE,
             "value": 7.25,
             "upper": 3.1,
             "worst": (Part(name="temperature", value=7.25, limit=3.1),),
             "generation": "42-9f3a",
         }
-        return telling.monitoring(job).alarms.append(lambda number: AlarmEvent(number=number, **(values | changes)))
+        return log_alarm(telling.monitoring(job), NEXT, **values | changes)
 
     return append
 

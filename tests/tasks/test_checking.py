@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from pipeline.errors import DamagedError, NightjarError
 from pipeline.job import Job
-from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks import Workspace, check_jobs, ingest, validate, watch
 from pipeline.tasks.clocks import MovedClock
 from tests.clock import Clock
 from tests.conftest import StartRedis
+from tests.monitoring_records import log_alarm
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE, NEXT, land_again, run_night
 from tests.webhook import Webhook
@@ -175,23 +175,9 @@ def test_a_night_that_was_released_and_could_not_be_watched_is_well_and_says_so(
     )
 
 
-def add_alarm(workspace: Workspace, job: Job, severity: Any) -> None:
-    workspace.monitoring(job).alarms.append(
-        lambda number: AlarmEvent(
-            number=number,
-            kind="raised",
-            signal="inputs.drift",
-            severity=severity,
-            at=workspace.clock().isoformat(),
-            partition=LIVE,
-            since=LIVE,
-        )
-    )
-
-
 @pytest.mark.parametrize(("severity", "state"), [("info", "fine"), ("warning", "wrong"), ("critical", "wrong")])
 def test_open_alarms(well: Workspace, job: Job, severity: str, state: str) -> None:
-    add_alarm(well, job, severity)
+    log_alarm(well.monitoring(job), LIVE, severity=severity)
     report = check_jobs(well, [job])
     assert states(report, job)["alarms"] == state
     assert f"inputs.drift since {LIVE} ({severity})" in words(report, job, "alarms")

@@ -18,8 +18,8 @@ from pipeline.tasks.replaying.policies import Policy
 from pipeline.tasks.retention import Kind, Removal
 from pipeline.tasks.snapshots import load_dataset
 from tests.clock import Clock
+from tests.monitoring_records import log_alarm, make_graded, make_moved, make_observed
 from tests.tasks.conftest import Served
-from tests.tasks.monitoring.observed import make_alarm, make_grading, make_moved, make_night
 from tests.tasks.nights import LIVE, NEXT, Summary, land_again, read_scores, run_night
 from tests.tasks.test_redeliveries import double_amps
 
@@ -163,12 +163,12 @@ def test_records_of_nights_long_past_go_and_alarms_stay(served: Served, clock: C
     workspace, job, records = served.workspace, served.job, served.workspace.monitoring(served.job)
     tasks.watch(workspace, job, LIVE, "first", served.first["publish"])
     for partition in ("2023-01-27", "2023-01-28"):
-        records.write_observed(make_night(partition))
-        records.write_graded(make_grading(partition))
+        records.write_observed(make_observed(partition))
+        records.write_graded(make_graded(partition))
         records.write_profile(partition, {})
         records.write_moved(make_moved(partition))
         tasks.write_night_report(workspace, job, partition)
-    records.alarms.append(lambda number: make_alarm(number, "2020-01-01"))
+    log_alarm(records, "2020-01-01")
     records.write_reference("0" * 64, {})
     clock.now = datetime.now(UTC) + timedelta(days=5000)
     folder, reports = f"jobs/{job.name}/monitoring", f"jobs/{job.name}/reports"

@@ -9,12 +9,12 @@ import pytest
 from pipeline import tasks
 from pipeline.errors import NotReadyError, RefusedError
 from pipeline.job import Job
-from pipeline.monitoring import Distribution, Observed, Operations, Outputs, Signal
 from pipeline.stores.release_log import ReleaseEvent, ReleaseLog
 from pipeline.tasks import Workspace
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from tests.clock import Clock
 from tests.meter_readings.upstream import MeterUpstream
+from tests.monitoring_records import make_observed, make_signal
 from tests.tasks.conftest import Served
 from tests.tasks.nights import (
     LAST_DAY,
@@ -30,33 +30,8 @@ from tests.tasks.nights import (
 
 def observe(workspace: Workspace, job: Job, partition: str, *breached: str) -> None:
     """A record of a night, as far as a comparison looks at it."""
-    outputs = Outputs(
-        rows=1,
-        mean=0.0,
-        std=0.0,
-        quantiles={},
-        share_above=None,
-        concentration=0.0,
-        distribution=Distribution(edges=(), counts=()),
-    )
-    operations = Operations(
-        stages=(), seconds=0.0, quarantine={}, received={}, age_seconds=None, bytes_per_prediction=None, reads=None
-    )
-    workspace.monitoring(job).write_observed(
-        Observed(
-            partition=partition,
-            run="first",
-            generation="1-0000",
-            model_version="1",
-            model_digest="",
-            observed_at="",
-            went_live=True,
-            rows=1,
-            signals=tuple(Signal(name=name, value=1.0, breached=True) for name in breached),
-            outputs=outputs,
-            operations=operations,
-        )
-    )
+    signals = [make_signal("x", name) for name in breached]
+    workspace.monitoring(job).write_observed(make_observed(partition, *signals))
 
 
 def test_contributions_add_up_to_the_difference_of_the_means(served: Served) -> None:

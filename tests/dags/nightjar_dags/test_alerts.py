@@ -12,10 +12,10 @@ import pytest
 from nightjar_dags.alerts import AlertOwner, TellAlarms, describe_failure
 from pipeline.errors import DamagedError
 from pipeline.settings import Settings
-from pipeline.stores.alarms import AlarmEvent
 from pipeline.tasks import open_workspace
 from tests.dags.jobs.ice_levels import JOB as ICE_LEVELS
 from tests.dags.scheduler import Scheduler
+from tests.monitoring_records import log_alarm
 from tests.webhook import Webhook
 
 DAG_ID = "nightly_scoring_ice_levels"
@@ -132,17 +132,8 @@ def test_a_night_that_fails_again_in_the_same_way_is_told_once(scheduler: Schedu
 def test_alarms_are_told_where_the_task_that_watches_succeeds(scheduler: Scheduler, posted: list[Any]) -> None:
     """Airflow calls a notifier as it calls any callback of a task."""
     workspace = open_workspace(Settings.from_environment())
-    workspace.monitoring(ICE_LEVELS).alarms.append(
-        lambda number: AlarmEvent(
-            number=number,
-            kind="raised",
-            signal="outputs.mean",
-            severity="warning",
-            at=workspace.clock().isoformat(timespec="seconds"),
-            partition="2024-02-12",
-            since="2024-02-11",
-        )
-    )
+    facts = {"signal": "outputs.mean", "since": "2024-02-11", "at": workspace.clock().isoformat(timespec="seconds")}
+    log_alarm(workspace.monitoring(ICE_LEVELS), "2024-02-12", **facts)
     scheduler.dags[DAG_ID].get_task("resolve_partition").on_success_callback = [TellAlarms(ICE_LEVELS)]
     start_night(scheduler, "2024-02-13")
     (alert,) = posted

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -12,36 +11,18 @@ import pandas as pd
 from pipeline.job import Job
 from pipeline.monitoring import Graded, SegmentGrade, Signal
 from pipeline.stages.monitor.outcomes import PRIMARY, judge_outcomes, measure_outcomes
+from tests.monitoring_records import make_graded, name_night
 from tests.stages.parcel_job import PARCELS
 
-FIRST = date(2024, 1, 1)
 ROWS = 1000
-
-
-def name_day(number: int) -> str:
-    """The partition of the so-manieth night."""
-    return (FIRST + timedelta(days=number)).isoformat()
 
 
 def make_grading(number: int, **facts: Any) -> Graded:
     """A night with these facts and no others; it has the signal ``accuracy.primary`` if it has a log loss."""
     metrics: Mapping[str, float] = facts.get("metrics", {})
     signals = (Signal(name=PRIMARY, value=metrics["log_loss"]),) if "log_loss" in metrics else ()
-    usual: dict[str, Any] = {
-        "partition": name_day(number),
-        "generation": f"{number + 1}-aaaa",
-        "model_version": "1",
-        "model_digest": "0" * 64,
-        "graded_at": "2024-06-01T00:00:00+00:00",
-        "scored": ROWS,
-        "labelled": ROWS,
-        "metrics": {},
-        "segments": (),
-        "calibration": (),
-        "estimated": {},
-        "signals": signals,
-    }
-    return Graded(**usual | facts)
+    usual: dict[str, Any] = {"scored": ROWS, "labelled": ROWS, "metrics": {}}
+    return make_graded(name_night(number), *signals, **usual | facts)
 
 
 def make_segments(**losses: float) -> tuple[SegmentGrade, ...]:

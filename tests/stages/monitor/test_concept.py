@@ -9,7 +9,8 @@ from pipeline.monitoring import Graded
 from pipeline.stages.monitor.concept import CONCEPT, find_gap, judge_concept
 from pipeline.stages.monitor.estimate import count_scores, estimate_metrics, find_known, object_to_estimates
 from pipeline.stages.monitor.usual import find_signal
-from tests.stages.monitor.graded_nights import draw_rows, grade_rows, make_grading, name_day
+from tests.monitoring_records import name_night
+from tests.stages.monitor.graded_nights import draw_rows, grade_rows, make_grading
 from tests.stages.parcel_job import PARCELS
 
 DRIFTED = 70
@@ -27,7 +28,7 @@ def nights() -> list[Graded]:
         labels, scores = draw_rows(
             chance, spread=float(chance.uniform(0.6, 1.6)), shift=1.5 if number >= DRIFTED else 0.0
         )
-        known = [night for night in graded if night.partition <= find_known(PARCELS, name_day(number))]
+        known = [night for night in graded if night.partition <= find_known(PARCELS, name_night(number))]
         night = grade_rows(number, labels, scores, graded)
         if len(known) >= PARCELS.monitoring.minimum:
             calibration = [each for night in known[-PARCELS.monitoring.history :] for each in night.calibration]

@@ -12,7 +12,7 @@ from pipeline.job.monitoring import Monitoring
 from pipeline.monitoring import FeatureDrift, Observed
 from pipeline.stages.monitor.bins import Counts
 from pipeline.stages.monitor.drift import Drift, compare_inputs, mute_comparison, rank_features
-from tests.stages.monitor.nights import make_night
+from tests.monitoring_records import make_observed, name_night
 
 FEATURES = [f"feature_{number}" for number in range(20)]
 LIMITS = Monitoring(history=60)
@@ -44,7 +44,7 @@ class Nights:
         seen = []
         for _ in range(nights):
             seen.append(self.watch(self.draw_night()))
-            self.past.append(make_night(len(self.past), drift=seen[-1].features))
+            self.past.append(make_observed(name_night(len(self.past)), drift=seen[-1].features))
         return seen
 
 
@@ -111,8 +111,8 @@ def test_a_feature_that_never_differed_may_differ_a_little() -> None:
     """Its spread is 0: a change is measured in what chance alone would give."""
     indices = [*np.linspace(0.01, 0.02, 29), 1.0]
     past = [
-        make_night(
-            number,
+        make_observed(
+            name_night(number),
             drift=tuple(
                 FeatureDrift(feature=name, against="reference", psi=psi, jensen_shannon=0.0)
                 for name, psi in (("steady", 0.0), ("varied", varied))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.stages.monitor.episodes import Episode, Turn, find_standing, find_turn, list_unusual, read_breach
-from tests.tasks.monitoring.observed import make_signal
+from tests.monitoring_records import make_signal
 
 FIRST = date(2024, 3, 1)
 

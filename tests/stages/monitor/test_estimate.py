@@ -18,8 +18,8 @@ from pipeline.stages.monitor.estimate import (
     object_to_estimates,
 )
 from pipeline.stages.monitor.outcomes import measure_outcomes
-from tests.stages.monitor.graded_nights import draw_rows, make_grading, name_day
-from tests.stages.monitor.observed_nights import make_observed
+from tests.monitoring_records import make_observed, name_night
+from tests.stages.monitor.graded_nights import draw_rows, make_grading
 from tests.stages.parcel_job import PARCELS, PRICES
 
 METRICS = ("positive_share", "auc", "log_loss", "brier", "business_cost")
@@ -164,7 +164,7 @@ def test_an_estimator_that_is_wrong_of_late_is_muted(chance: np.random.Generator
 
 def observe(number: int, loss: float | None) -> Observed:
     estimated = None if loss is None else Estimate(metrics={"log_loss": loss})
-    return make_observed(name_day(number), estimated, signals=(judge_estimate(PARCELS, estimated, []),))
+    return make_observed(name_night(number), judge_estimate(PARCELS, estimated, []), estimate=estimated)
 
 
 def test_an_estimate_is_held_against_those_of_the_nights_before(chance: np.random.Generator) -> None:

@@ -7,11 +7,12 @@ import pytest
 from pipeline.job import Monitoring
 from pipeline.monitoring import Operations, ReadLatency, Signal, StageCost
 from pipeline.stages.monitor.operations import judge_operations
+from tests.monitoring_records import make_operations
 
 MONITORING = Monitoring()
 
 
-def make_night(
+def make_run(
     seconds: float = 100.0,
     *,
     memory: int = 2**30,
@@ -22,7 +23,7 @@ def make_night(
     computed: bool = True,
 ) -> Operations:
     cost = {"rows": 1000, "peak_memory_bytes": memory}
-    return Operations(
+    return make_operations(
         stages=(
             StageCost(stage="ingest", seconds=1.0, attempts=1, **cost),
             StageCost(stage="score", seconds=seconds - 1.0, attempts=attempts, **cost),
@@ -31,8 +32,6 @@ def make_night(
         quarantine={"meters": {"region: unknown": quarantined, "kwh: negative": 1}, "readings": {}},
         quarantined={"meters": quarantined, "readings": 0},
         received={"meters": 1000, "readings": 0},
-        age_seconds=3600.0,
-        bytes_per_prediction=30.0,
         reads=ReadLatency(reads=200, errors=errors, p50=0.001, p99=p99),
         computed=computed,
     )
@@ -42,15 +41,15 @@ def judge(tonight: Operations, past: list[Operations], monitoring: Monitoring = 
     return {signal.name: signal for signal in judge_operations(tonight, past, monitoring)}
 
 
-PAST = [make_night(100.0 + night % 7, memory=2**30 + night, p99=0.01 + night / 1e5) for night in range(30)]
+PAST = [make_run(100.0 + night % 7, memory=2**30 + night, p99=0.01 + night / 1e5) for night in range(30)]
 
 FAR_OUT = {
-    "operations.seconds": make_night(180.0),
-    "operations.memory": make_night(memory=2**31),
-    "operations.retries": make_night(attempts=3),
-    "operations.quarantine": make_night(quarantined=100),
-    "operations.latency": make_night(p99=0.05),
-    "operations.read_errors": make_night(errors=1),
+    "operations.seconds": make_run(180.0),
+    "operations.memory": make_run(memory=2**31),
+    "operations.retries": make_run(attempts=3),
+    "operations.quarantine": make_run(quarantined=100),
+    "operations.latency": make_run(p99=0.05),
+    "operations.read_errors": make_run(errors=1),
 }
 
 
@@ -63,7 +62,7 @@ def test_more_than_usual_is_beyond_the_limit_of_its_signal_alone(name: str) -> N
 
 
 def test_less_than_usual_is_not() -> None:
-    fast = make_night(61.0, memory=2**20, quarantined=0, p99=1e-5)
+    fast = make_run(61.0, memory=2**20, quarantined=0, p99=1e-5)
     assert not any(signal.breached for signal in judge(fast, PAST).values())
 
 
@@ -77,16 +76,16 @@ def test_too_few_nights_mute_and_say_how_many_there_are() -> None:
 
 def test_a_low_rate_of_false_alarms_takes_more_nights() -> None:
     strict = MONITORING.model_copy(update={"false_alarms": 0.01})
-    assert "of the 99 nights" in str(judge(make_night(), PAST, strict)["operations.seconds"].muted)
+    assert "of the 99 nights" in str(judge(make_run(), PAST, strict)["operations.seconds"].muted)
 
 
 @pytest.mark.parametrize(
     ("usual", "tonight"),
     [
-        (make_night(1.0), make_night(59.0)),
-        (make_night(p99=0.0002), make_night(p99=0.004)),
-        (make_night(memory=2**27), make_night(memory=2**29)),
-        (make_night(quarantined=0), make_night(quarantined=1)),
+        (make_run(1.0), make_run(59.0)),
+        (make_run(p99=0.0002), make_run(p99=0.004)),
+        (make_run(memory=2**27), make_run(memory=2**29)),
+        (make_run(quarantined=0), make_run(quarantined=1)),
     ],
 )
 def test_what_is_small_in_itself_is_unremarkable(usual: Operations, tonight: Operations) -> None:
@@ -94,28 +93,28 @@ def test_what_is_small_in_itself_is_unremarkable(usual: Operations, tonight: Ope
 
 
 def test_a_night_that_found_its_work_done_teaches_nothing_and_is_muted() -> None:
-    found = make_night(0.5, computed=False)
+    found = make_run(0.5, computed=False)
     signal = judge(found, PAST)["operations.seconds"]
     assert (signal.value, signal.breached) == (None, False)
     assert "had been done before" in str(signal.muted)
-    limits = [judge(make_night(), past)["operations.seconds"].upper for past in (PAST, [*PAST, *[found] * 30])]
+    limits = [judge(make_run(), past)["operations.seconds"].upper for past in (PAST, [*PAST, *[found] * 30])]
     assert limits[0] == limits[1]
 
 
 def test_a_limit_is_of_the_newest_nights_of_the_history() -> None:
-    slow = [make_night(500.0)] * 90
-    assert judge(make_night(450.0), [*slow, *PAST * 3])["operations.seconds"].breached
-    assert not judge(make_night(450.0), [*PAST * 3, *slow])["operations.seconds"].breached
+    slow = [make_run(500.0)] * 90
+    assert judge(make_run(450.0), [*slow, *PAST * 3])["operations.seconds"].breached
+    assert not judge(make_run(450.0), [*PAST * 3, *slow])["operations.seconds"].breached
 
 
 def test_reads_without_an_answer_have_no_latency() -> None:
-    signals = judge(make_night(errors=200), PAST)
+    signals = judge(make_run(errors=200), PAST)
     assert signals["operations.latency"].muted == "no read was answered"
     assert signals["operations.read_errors"].value == 1.0
 
 
 def test_the_worst_parts_come_first() -> None:
-    signals = judge(make_night(attempts=3), PAST)
+    signals = judge(make_run(attempts=3), PAST)
     assert [part.name for part in signals["operations.seconds"].worst] == ["score", "ingest"]
     assert [(part.name, part.value) for part in signals["operations.retries"].worst] == [("score", 2.0)]
     assert [part.name for part in signals["operations.quarantine"].worst] == [

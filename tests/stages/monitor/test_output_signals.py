@@ -12,7 +12,7 @@ from pipeline.job.monitoring import Monitoring
 from pipeline.monitoring import Observed, Outputs, Signal
 from pipeline.stages.monitor.output_signals import judge_outputs
 from pipeline.stages.monitor.outputs import OutputTally, recall_edges
-from tests.stages.monitor.nights import make_night
+from tests.monitoring_records import make_observed, name_night
 from tests.stages.parcel_job import PARCELS
 
 GATE = PARCELS.training.gate.model_copy(update={"min_segment": 20})
@@ -52,7 +52,7 @@ def watch_ordinary(seed: int) -> tuple[list[Observed], list[dict[str, Signal]]]:
     for number in range(130):
         frame = score(chance)
         seen.append(judge(frame, past))
-        past.append(make_night(number, outputs=describe(frame), signals=tuple(seen[-1].values())))
+        past.append(make_observed(name_night(number), *seen[-1].values(), outputs=describe(frame)))
     return past, seen
 
 

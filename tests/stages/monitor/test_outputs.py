@@ -10,7 +10,7 @@ from pipeline.job import Job
 from pipeline.monitoring import Distribution, Outputs
 from pipeline.stages.column_profiles import NumberProfile, profile_column
 from pipeline.stages.monitor.outputs import OutputTally, learn_edges, recall_edges
-from tests.stages.monitor.nights import OUTPUTS, make_night
+from tests.monitoring_records import make_observed, make_outputs, name_night
 from tests.stages.parcel_job import PARCELS, PRICES
 
 JOB = PARCELS.model_copy(update={"decision_threshold": 0.5, "segments": ("depot",)})
@@ -99,7 +99,7 @@ def test_other_tasks_have_bins_of_as_many_rows_each() -> None:
 
 def test_bins_stay_those_of_the_night_before() -> None:
     known = Distribution(edges=(1.0, 5.0, 9.0), counts=(1, 1))
-    past = [make_night(0, outputs=OUTPUTS.model_copy(update={"distribution": known})), make_night(1)]
+    past = [make_observed(name_night(0), outputs=make_outputs(distribution=known)), make_observed(name_night(1))]
     assert recall_edges(PRICES, past) == (1.0, 5.0, 9.0)
 
 

@@ -8,8 +8,8 @@ from pipeline.job import Monitoring
 from pipeline.monitoring import Graded
 from pipeline.stages.monitor.outcomes import PRIMARY
 from pipeline.stages.monitor.usual import judge_high, list_usual
+from tests.monitoring_records import make_signal
 from tests.stages.monitor.graded_nights import make_grading
-from tests.tasks.monitoring.observed import make_signal
 
 WATCHED = Monitoring(history=20, minimum=10, k=2, n=3)
 CALM = "." * 12

@@ -14,7 +14,7 @@ from pipeline.stores.lake import Lake
 from pipeline.tasks import Workspace
 from pipeline.tasks.findings import OF_CHECK
 from pipeline.tasks.monitoring.alarming import explain_training, judge_alarms, summarise_events
-from tests.tasks.monitoring.observed import make_alarm, make_grading, make_night, make_signal
+from tests.monitoring_records import log_alarm, make_graded, make_observed, make_signal
 
 FIRST = date(2024, 3, 1)
 
@@ -27,7 +27,7 @@ def watch_nights(workspace: Workspace, job: Job, flags: str, name: str = "inputs
     """Write a night for each flag and judge it; what came of all of them."""
     events = []
     for age, flag in enumerate(flags):
-        workspace.monitoring(job).write_observed(make_night(day(age), make_signal(flag, name)))
+        workspace.monitoring(job).write_observed(make_observed(day(age), make_signal(flag, name)))
         events += judge_alarms(workspace, job, day(age), f"night of {day(age)}")
     return events
 
@@ -70,7 +70,7 @@ def test_a_retry_writes_nothing_and_is_told_what_its_first_attempt_wrote(workspa
 def test_of_runs_at_the_same_time_one_writes(workspace: Workspace, job: Job) -> None:
     records = workspace.monitoring(job)
     for age in (0, 1):
-        records.write_observed(make_night(day(age), *(make_signal("x", f"inputs.{name}") for name in "abcdef")))
+        records.write_observed(make_observed(day(age), *(make_signal("x", f"inputs.{name}") for name in "abcdef")))
     with ThreadPoolExecutor(8) as runs:
         told = list(runs.map(lambda run: judge_alarms(workspace, job, day(1), f"run {run}"), range(8)))
     events = records.alarms.events()
@@ -82,7 +82,7 @@ def test_a_night_that_is_watched_again_does_not_count_twice(workspace: Workspace
     watch_nights(workspace, job, ".x")
     records = workspace.monitoring(job)
     for _ in range(3):
-        records.write_observed(make_night(day(1), make_signal("x"), generation="2-again"))
+        records.write_observed(make_observed(day(1), make_signal("x"), generation="2-again"))
         assert judge_alarms(workspace, job, day(1), "again") == []
 
 
@@ -90,10 +90,10 @@ def test_a_backfill_of_an_old_partition_neither_raises_nor_resolves(workspace: W
     records = workspace.monitoring(job)
     watch_nights(workspace, job, "....xx")
     for age in (0, 1):
-        records.write_observed(make_night(day(age), make_signal("x"), make_signal("x", "outputs.mean")))
+        records.write_observed(make_observed(day(age), make_signal("x"), make_signal("x", "outputs.mean")))
         assert judge_alarms(workspace, job, day(age), "backfill") == []
     for age in (2, 3, 4):
-        records.write_observed(make_night(day(age), make_signal("."), make_signal(".", "outputs.mean")))
+        records.write_observed(make_observed(day(age), make_signal("."), make_signal(".", "outputs.mean")))
     assert judge_alarms(workspace, job, day(2), "backfill") == []
     assert list(list_open(records.alarms.events())) == ["inputs.drift"]
 
@@ -110,7 +110,7 @@ def test_a_night_that_decides_nothing_has_no_record_read(workspace: Workspace, j
 def test_the_log_is_read_once_for_all_signals(workspace: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     watch_nights(workspace, job, "xx...xx")
     signals = [make_signal(".", f"inputs.{name}") for name in "abcdef"]
-    workspace.monitoring(job).write_observed(make_night(day(7), *signals))
+    workspace.monitoring(job).write_observed(make_observed(day(7), *signals))
     read, paths = Lake.read_json, list[str]()
 
     def notice(lake: Lake, path: str) -> object:
@@ -124,7 +124,7 @@ def test_the_log_is_read_once_for_all_signals(workspace: Workspace, job: Job, mo
 
 def test_a_backfill_of_one_of_the_newest_nights_is_counted_in_its_place(workspace: Workspace, job: Job) -> None:
     watch_nights(workspace, job, "..x")
-    workspace.monitoring(job).write_observed(make_night(day(1), make_signal("x")))
+    workspace.monitoring(job).write_observed(make_observed(day(1), make_signal("x")))
     assert shown(judge_alarms(workspace, job, day(1), "backfill")) == [("raised", day(2), day(1))]
 
 
@@ -134,7 +134,7 @@ def test_signals_of_labels_are_judged_on_the_nights_that_they_are_of(workspace: 
     records = workspace.monitoring(job)
     events = []
     for age, flag in enumerate("x.x"):
-        records.write_graded(make_grading(day(age), make_signal(flag, "accuracy.primary")))
+        records.write_graded(make_graded(day(age), make_signal(flag, "accuracy.primary")))
         events += judge_alarms(workspace, job, day(age), "labels")
     assert [(event.signal, event.severity, event.partition) for event in events[-1:]] == [
         ("accuracy.primary", "critical", day(2))
@@ -170,12 +170,12 @@ def test_one_of_labels_waits_for_gradings(workspace: Workspace, job: Job) -> Non
     """Nights that are watched and have no labels yet say nothing about it."""
     records, events = workspace.monitoring(job), list[AlarmEvent]()
     for age, flag in enumerate("xx"):
-        records.write_graded(make_grading(day(age), make_signal(flag, "accuracy.primary")))
+        records.write_graded(make_graded(day(age), make_signal(flag, "accuracy.primary")))
         judge_alarms(workspace, job, day(age), "labels")
     watch_nights(workspace, job, ".....")
     assert list(list_open(records.alarms.events())) == ["accuracy.primary"]
     for age in (2, 3, 4):
-        records.write_graded(make_grading(day(age), make_signal("m", "accuracy.primary")))
+        records.write_graded(make_graded(day(age), make_signal("m", "accuracy.primary")))
         events += judge_alarms(workspace, job, day(age), "labels")
     assert [(event.signal, event.kind, event.judged) for event in events[-1:]] == [
         ("accuracy.primary", "resolved", False)
@@ -186,7 +186,7 @@ def test_an_old_partition_does_not_resolve_what_is_not_judged(workspace: Workspa
     records = workspace.monitoring(job)
     watch_nights(workspace, job, "..xx", "inputs.gone")
     for age in (4, 5, 6):
-        records.write_observed(make_night(day(age), make_signal(".")))
+        records.write_observed(make_observed(day(age), make_signal(".")))
     assert judge_alarms(workspace, job, day(3), "backfill") == []
     assert [event.kind for event in judge_alarms(workspace, job, day(5), "corrected")] == ["resolved"]
 
@@ -194,7 +194,7 @@ def test_an_old_partition_does_not_resolve_what_is_not_judged(workspace: Workspa
 @pytest.mark.parametrize("name", sorted(OF_CHECK))
 def test_what_nightjar_check_has_raised_is_left_to_it(workspace: Workspace, job: Job, name: str) -> None:
     records = workspace.monitoring(job)
-    records.alarms.append(lambda number: make_alarm(number, day(0), signal=name))
+    log_alarm(records, day(0), signal=name)
     watch_nights(workspace, job, ".....")
     assert list(list_open(records.alarms.events())) == [name]
 
@@ -202,7 +202,7 @@ def test_what_nightjar_check_has_raised_is_left_to_it(workspace: Workspace, job:
 def test_every_signal_has_an_alarm_of_its_own(workspace: Workspace, job: Job) -> None:
     records = workspace.monitoring(job)
     for age, (first, second) in enumerate([("x", "."), ("x", "x"), (".", "x")]):
-        records.write_observed(make_night(day(age), make_signal(first), make_signal(second, "outputs.mean")))
+        records.write_observed(make_observed(day(age), make_signal(first), make_signal(second, "outputs.mean")))
         judge_alarms(workspace, job, day(age), "night")
     assert sorted(list_open(records.alarms.events())) == ["inputs.drift", "outputs.mean"]
 

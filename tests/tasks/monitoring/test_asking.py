@@ -6,15 +6,13 @@ import pytest
 
 from pipeline.job import Job
 from pipeline.tasks import Workspace, find_ask
-from tests.tasks.monitoring.observed import make_alarm
+from tests.monitoring_records import log_alarm
 
 NIGHT = "2024-03-04"
 
 
 def raise_alarm(workspace: Workspace, job: Job, signal: str, partition: str = NIGHT) -> None:
-    workspace.monitoring(job).alarms.append(
-        lambda number: make_alarm(number, partition, signal=signal).model_copy(update={"run": "tonight"})
-    )
+    log_alarm(workspace.monitoring(job), partition, signal=signal, run="tonight")
 
 
 @pytest.mark.parametrize(("signal", "known"), [("inputs.drift", NIGHT), ("accuracy.primary", "2024-03-05")])

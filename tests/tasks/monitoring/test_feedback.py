@@ -21,9 +21,8 @@ from pipeline.tasks.scoring import SCORE_STAGE
 from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.upstream import METERS
-from tests.stages.monitor.observed_nights import make_observed
+from tests.monitoring_records import log_alarm, make_observed, make_signal
 from tests.tasks.conftest import NO_REDIS, Served
-from tests.tasks.monitoring.observed import make_alarm, make_signal
 from tests.tasks.nights import LIVE, NEXT, NIGHTS, land_again, run_night
 
 
@@ -188,8 +187,7 @@ def test_what_nobody_foresaw_of_one_night_fails_after_the_rest_was_graded(nights
 
 def test_a_retry_asks_for_the_training_that_its_first_attempt_had_reason_for(nights: Served) -> None:
     grade(nights)
-    raised = make_alarm(1, NIGHTS[1], signal="accuracy.primary").model_copy(update={"run": "feedback"})
-    nights.workspace.monitoring(nights.job).alarms.append(lambda _: raised)
+    log_alarm(nights.workspace.monitoring(nights.job), NIGHTS[1], signal="accuracy.primary", run="feedback")
     summary = grade(nights)
     assert (summary["graded"], summary["raised"]) == ([], ["accuracy.primary"])
     assert "accuracy.primary was beyond its limit" in str(summary["ask"])
@@ -250,7 +248,7 @@ def test_segments_are_those_of_the_night_s_population(served: Served) -> None:
 
 def observe(served: Served, generation: str, estimated: float) -> None:
     """What the watch of the night has written down."""
-    night = make_observed(LIVE, Estimate(metrics={"rmse": estimated}), generation=generation)
+    night = make_observed(LIVE, estimate=Estimate(metrics={"rmse": estimated}), generation=generation)
     served.workspace.monitoring(served.job).write_observed(night)
 
 

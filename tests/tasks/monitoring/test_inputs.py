@@ -14,7 +14,7 @@ from pipeline.tasks.monitoring.inputs import InputsSeen, observe_inputs
 from pipeline.tasks.monitoring.past_nights import read_past
 from pipeline.tasks.monitoring.profiles import PROFILE_STAGE
 from pipeline.tasks.monitoring.references import ensure_reference
-from tests.stages.monitor.nights import make_night
+from tests.monitoring_records import make_observed, name_night
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE
 
@@ -40,7 +40,7 @@ def watch_week_before(served: Served, profile: Profile) -> None:
     records_of(served).write_profile(WEEK_BEFORE, profile)
     for days in (7, 2, 1):
         day = (date.fromisoformat(LIVE) - timedelta(days=days)).isoformat()
-        records_of(served).write_observed(make_night(0).model_copy(update={"partition": day}))
+        records_of(served).write_observed(make_observed(day))
 
 
 def count_over_other_bins(profile: Profile) -> Profile:
@@ -110,8 +110,7 @@ def test_a_night_that_stands_in_for_the_training_rows_is_not_compared_with_itsel
 def test_as_many_nights_are_recalled_as_limits_are_learnt_from(workspace: Workspace, job: Job) -> None:
     job = job.model_copy(update={"monitoring": job.monitoring.model_copy(update={"history": 30})})
     for number in range(80):
-        workspace.monitoring(job).write_observed(make_night(number))
-    tonight = make_night(79).partition
-    found = read_past(workspace, job, tonight)
+        workspace.monitoring(job).write_observed(make_observed(name_night(number)))
+    found = read_past(workspace, job, name_night(79))
     # But for the two that are judged along with tonight.
-    assert [night.partition for night in found] == [make_night(number).partition for number in range(47, 77)]
+    assert [night.partition for night in found] == [name_night(number) for number in range(47, 77)]

@@ -10,9 +10,9 @@ from pipeline.tasks.monitoring.outputs import observe_outputs
 from pipeline.tasks.night_inputs import load_night
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.scoring import SCORE_STAGE
-from tests.stages.monitor.nights import make_night
+from tests.monitoring_records import make_observed
 from tests.tasks.conftest import Served
-from tests.tasks.nights import NEXT, run_until_scored
+from tests.tasks.nights import LIVE, NEXT, run_until_scored
 
 
 def with_segments(job: Job) -> Job:
@@ -48,7 +48,7 @@ def test_segments_are_those_of_the_population_that_was_scored(served: Served) ->
 def test_the_next_night_is_counted_over_the_bins_of_the_first_and_compared_with_it(served: Served) -> None:
     first = load_scored(served, served.first)
     seen = observe_outputs(served.workspace, served.job, first, [])
-    night = make_night(0, outputs=seen.outputs, signals=seen.signals)
+    night = make_observed(LIVE, *seen.signals, outputs=seen.outputs)
     second = load_scored(served, run_until_scored(served.workspace, served.job, NEXT))
     again = observe_outputs(served.workspace, served.job, second, [night])
     assert again.outputs.distribution.edges == seen.outputs.distribution.edges

@@ -8,14 +8,13 @@ from pipeline.stores.alarms import AlarmEvent
 from pipeline.stores.ledger_events import Event
 from pipeline.stores.release_log import ReleaseEvent
 from pipeline.tasks.viewing.history import list_episodes, list_held, list_marks
+from tests.monitoring_records import make_alarm
 
 RUNBOOKS = "docs/operations.md"
 
 
-def alarm(number: int, kind: Any, signal: str, day: int, severity: str = "warning") -> AlarmEvent:
-    partition = f"2024-01-{day:02d}"
-    facts: dict[str, Any] = {"severity": severity, "at": f"{partition}T08:00", "since": partition}
-    return AlarmEvent(number=number, kind=kind, signal=signal, partition=partition, **facts)
+def alarm(number: int, kind: str, signal: str, day: int, severity: str = "warning") -> AlarmEvent:
+    return make_alarm(number, f"2024-01-{day:02d}", kind=kind, signal=signal, severity=severity)
 
 
 def release(number: int, kind: Any, day: int, generation: str, **details: Any) -> ReleaseEvent:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.monitoring import Graded, Part, Signal
+from pipeline.monitoring import Part, Signal
 from pipeline.tasks.viewing.series import condense_graded, lay_out
+from tests.monitoring_records import make_graded
 
 
 def row(partition: str, **signals: float | None) -> dict[str, Any]:
@@ -17,7 +18,7 @@ def row(partition: str, **signals: float | None) -> dict[str, Any]:
     return {"partition": partition, **night, "quarantined": 0, "signals": made, "estimated": {"auc": 0.7}}
 
 
-def grade(partition: str, value: float, **changes: Any) -> dict[str, Any]:
+def grade(partition: str, value: float) -> dict[str, Any]:
     signal = Signal(
         name="accuracy.primary",
         value=value,
@@ -26,16 +27,8 @@ def grade(partition: str, value: float, **changes: Any) -> dict[str, Any]:
         breached=value > 0.5,
         worst=(Part(name="JFK", value=1),),
     )
-    graded = {
-        "generation": "1-a",
-        "model_version": "1",
-        "model_digest": "",
-        "graded_at": "",
-        "scored": 5,
-        "labelled": 4,
-    }
-    parts = {"metrics": {"auc": 0.6, "rows": 4.0}, "segments": (), "calibration": (), "estimated": {"auc": 0.5}}
-    return condense_graded(Graded(partition=partition, **{**graded, **parts, "signals": (signal,), **changes}))
+    metrics = {"auc": 0.6, "rows": 4.0}
+    return condense_graded(make_graded(partition, signal, labelled=4, metrics=metrics, estimated={"auc": 0.5}))
 
 
 def test_every_column_has_a_place_for_every_night() -> None:
