@@ -10,7 +10,7 @@ from pipeline.settings import Settings
 from pipeline.tasks import open_workspace
 from tests.cli.conftest import JOB, Nightjar
 from tests.meter_readings.job import JOB as DECLARED
-from tests.monitoring_year import write_year
+from tests.monitoring_year.year import write_year
 
 LAST = "2024-03-09"
 

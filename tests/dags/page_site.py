@@ -22,7 +22,7 @@ from pipeline.settings import Settings
 from pipeline.tasks import Workspace, open_workspace
 from tests.conftest import make_settings
 from tests.dags.page_server import DAG_FOLDER, HARBOUR
-from tests.monitoring_year import write_year
+from tests.monitoring_year.year import write_year
 
 JOB = "flight_delays"
 USERS = {"admin": "admin", "viewer": "viewer", HARBOUR: "viewer"}

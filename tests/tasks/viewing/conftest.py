@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.tasks import Workspace
 from tests.meter_readings.job import JOB
-from tests.monitoring_year import write_year
+from tests.monitoring_year.year import write_year
 
 LAST = "2024-03-09"
 ORDINARY = "2024-02-20"
