@@ -64,9 +64,12 @@ class MonitoringRecords:
         """Put what moved the scores of a night over what an earlier comparison said."""
         self._write("moved", night.partition, night.model_dump(mode="json"))
 
-    def write_profile(self, partition: str, profile: Profile) -> None:
-        """Put the profile of a night over that of an earlier release of its partition."""
-        self._write("profiles", partition, profile)
+    def write_profile(self, partition: str, profile: Profile | None) -> None:
+        """Put the profile of a night over that of an earlier release of its partition; None leaves none of it."""
+        if profile is None:
+            self._lake.remove(self._path("profiles", partition))
+        else:
+            self._write("profiles", partition, profile)
 
     def write_reference(self, model_digest: str, profile: Profile) -> None:
         """Put the profile of what a model was trained on, which nothing changes."""

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from pipeline.job import Job
 from pipeline.monitoring import FeatureDrift, Observed, Profile, Signal
 from pipeline.stages.monitor.bins import Bins, Counts, merge_counts, read_bins, read_counts
-from pipeline.stages.monitor.drift import Drift, compare_inputs, mute_comparison, rank_features
+from pipeline.stages.monitor.drift import SIGNALS, Drift, compare_inputs, mute_comparison, rank_features
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
@@ -26,12 +26,18 @@ class InputsSeen:
 
     Attributes:
         drift: every feature in every comparison, the worst first.
-        profile: the counts of the night, to be written down.
+        profile: the counts of the night, to be written down; None if there are none.
     """
 
     signals: tuple[Signal, ...]
     drift: tuple[FeatureDrift, ...]
-    profile: Profile
+    profile: Profile | None
+
+
+def mute_inputs(why: str) -> InputsSeen:
+    """What is seen of a night whose features cannot be compared with anything."""
+    signals = tuple(mute_comparison(against, why).signal for against in SIGNALS)
+    return InputsSeen(signals, drift=(), profile=None)
 
 
 def observe_inputs(

@@ -71,7 +71,7 @@ def _describe_cost(record: Summary) -> StageCost:
         seconds=record["seconds"],
         rows=record.get("rows"),
         peak_memory_bytes=record["peak_memory_mib"] * _MIB,
-        attempts=record["attempt"],
+        attempts=record.get("attempt", 1),  # older records tell of the last one alone
     )
 
 

@@ -2,7 +2,8 @@
 
 A profile is an output of its own, made in the pass that scores: scores do not depend on it, and a repeated night finds
 both.  It holds counts and the names of frequent categories, no rows and no ids, so an erasure leaves it as it is.
-Whatever goes wrong with it is a warning: a night is scored and released without a profile, and then not watched.
+Whatever goes wrong with it is a warning: a night is scored and released without a profile, and then its inputs are not
+watched.
 """
 
 from __future__ import annotations
@@ -197,7 +198,7 @@ def profile_features(workspace: Workspace, job: Job, features: Output, reference
 def _warn(job: Job, partition: str, error: Exception) -> str:
     told = error.problem if isinstance(error, NightjarError) else type(error).__name__
     _LOG.warning("features of %s %s are not counted: %s", job.name, partition, error)
-    return f"the counts of the features are not known, so the night cannot be watched: {told}"
+    return f"the counts of the features are not known, so the inputs of the night cannot be watched: {told}"
 
 
 def _take_reference(

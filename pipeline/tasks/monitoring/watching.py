@@ -7,7 +7,7 @@ can be watched by whoever knows its generation, as often as they like.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -16,6 +16,7 @@ from pipeline.errors import NotReadyError
 from pipeline.job import Job
 from pipeline.keyspace import token_of
 from pipeline.monitoring import Observed
+from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.candidates import read_scored_population
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
@@ -24,7 +25,7 @@ from pipeline.tasks.manifests import AS_CORRECTED, require_manifest
 from pipeline.tasks.monitoring.alarming import judge_alarms, summarise_events
 from pipeline.tasks.monitoring.estimating import estimate_night, estimate_signal
 from pipeline.tasks.monitoring.followups import explain_breaches, refresh_report
-from pipeline.tasks.monitoring.inputs import observe_inputs
+from pipeline.tasks.monitoring.inputs import InputsSeen, mute_inputs, observe_inputs
 from pipeline.tasks.monitoring.operations import observe_operations
 from pipeline.tasks.monitoring.outputs import observe_outputs
 from pipeline.tasks.monitoring.past_nights import read_past
@@ -72,10 +73,7 @@ def _watch_release(workspace: Workspace, job: Job, partition: str, run: str, pub
     why = _find_reason_to_pass(workspace, job, manifest)
     if why is not None:
         return _pass_by(why)
-    profile = _find_profile(workspace, job, manifest)
-    if profile is None:
-        return _pass_by("it is not known what its model was trained on, and an older night does not stand in for that")
-    seen = _observe(workspace, job, manifest, profile, went_live=published["result"] == "live")
+    seen = _observe(workspace, job, manifest, went_live=published["result"] == "live")
     workspace.monitoring(job).write_observed(seen)
     events = judge_alarms(workspace, job, partition, run)
     warnings = explain_breaches(workspace, job, seen) + refresh_report(workspace, job, partition)
@@ -98,10 +96,6 @@ def _find_reason_to_pass(workspace: Workspace, job: Job, manifest: Mapping[str, 
     """Why a release is not watched; None to watch it."""
     if manifest["basis"] != AS_CORRECTED:
         return "it is made of what was known on a past night, and never goes live"
-    if manifest.get("profile") is None:
-        return (
-            "its features were not counted: the warnings of its score stage say why, unless it is of before monitoring"
-        )
     before = workspace.monitoring(job).find_observed(manifest["partition"])
     if before is not None and (token_of(before.generation) or 0) > (token_of(manifest["generation"]) or 0):
         return f"the newer release {before.generation} of this partition was watched already"
@@ -113,13 +107,25 @@ def _pass_by(why: str) -> Summary:
     return {"watched": False, "why": why, "rows": 0, **nothing, "share_of_run": None}
 
 
-def _find_profile(workspace: Workspace, job: Job, manifest: Mapping[str, Any]) -> Output | None:
+def _compare_inputs(
+    workspace: Workspace, job: Job, manifest: Mapping[str, Any], version: ModelVersion, past: Sequence[Observed]
+) -> InputsSeen:
+    """The features of a release beside what they should be like; muted where there is nothing to compare."""
+    if manifest.get("profile") is None:
+        return mute_inputs("the features were not counted")
+    profile = _find_profile(workspace, job, manifest, version)
+    if profile is None:
+        return mute_inputs("what the model was trained on is not known any more")
+    return observe_inputs(workspace, job, manifest["partition"], version, profile, past)
+
+
+def _find_profile(workspace: Workspace, job: Job, manifest: Mapping[str, Any], version: ModelVersion) -> Output | None:
     """The features of a release, counted over the reference of its model; None if there is none to count over.
 
     Where the training rows of the model are gone the newest released night stands in from now on, and no other: what is
     made for an audit or a dry run, and what nobody was served yet, is not watched.
     """
-    outputs, version = workspace.outputs(job), workspace.ledger(job).version(manifest["model"]["version"])
+    outputs = workspace.outputs(job)
     profile = outputs.load(PROFILE_STAGE, manifest["profile"]["address"])
     try:
         reference = ensure_reference(workspace, job, version)
@@ -133,15 +139,13 @@ def _find_profile(workspace: Workspace, job: Job, manifest: Mapping[str, Any]) -
     return profile_features(workspace, job, outputs.load(BUILD_STAGE, profile.facts["made_of"]), reference)
 
 
-def _observe(
-    workspace: Workspace, job: Job, manifest: Mapping[str, Any], profile: Output, *, went_live: bool
-) -> Observed:
+def _observe(workspace: Workspace, job: Job, manifest: Mapping[str, Any], *, went_live: bool) -> Observed:
     """What a release was like; its profile is written down, which weekdays to come are compared with."""
     partition, outputs = manifest["partition"], workspace.outputs(job)
     version = workspace.ledger(job).version(manifest["model"]["version"])
     scored = outputs.load(SCORE_STAGE, manifest["scores"]["address"])
     past = read_past(workspace, job, partition)
-    inputs = observe_inputs(workspace, job, partition, version, profile, past)
+    inputs = _compare_inputs(workspace, job, manifest, version, past)
     predicted = observe_outputs(workspace, job, read_scored_population(workspace, job, manifest), past)
     estimate = estimate_night(workspace, job, partition, scored)
     estimated = estimate_signal(job, estimate, past)

@@ -52,7 +52,7 @@ def count_over_other_bins(profile: Profile) -> Profile:
 def test_every_feature_is_compared_with_the_reference_the_furthest_first(served: Served) -> None:
     seen = observe(served)
     assert {item.against for item in seen.drift} == {"reference"}
-    assert {item.feature for item in seen.drift} == set(seen.profile["features"])
+    assert {item.feature for item in seen.drift} == set(load_profile(served).facts["features"])
     assert [item.psi for item in seen.drift] == sorted((item.psi for item in seen.drift), reverse=True)
     assert seen.profile == load_profile(served).facts
 

@@ -18,6 +18,8 @@ from tests.clock import Clock
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE, NEXT, run_night, run_until_scored
 
+NOT_COUNTED = "the features were not counted"
+
 
 def load_profile(workspace: Workspace, job: Job, summary: dict[str, Any]) -> Output:
     return workspace.outputs(job).load(PROFILE_STAGE, summary["profile"])
@@ -86,16 +88,50 @@ def test_retention_keeps_the_profiles_of_what_it_keeps_and_no_other(served: Serv
     assert sorted(workspace.lake.list(f"stages/{job.name}/{PROFILE_STAGE}")) == sorted(named)
 
 
-def test_a_night_whose_reference_is_damaged_is_released_and_not_watched(served: Served) -> None:
+def test_a_night_whose_reference_is_damaged_is_released_and_watched_but_for_its_inputs(served: Served) -> None:
     workspace, job = served.workspace, served.job
     damage_reference(workspace, job, b"{")
     done = run_night(workspace, job, NEXT)
     assert (done["publish"]["result"], done["score"]["profile"]) == ("live", None)
     (warning,) = done["score"]["warnings"]
-    assert warning.startswith("the counts of the features are not known, so the night cannot be watched: ")
+    assert warning.startswith(
+        "the counts of the features are not known, so the inputs of the night cannot be watched: "
+    )
     assert warning.endswith(".json is not JSON")
     seen = watch(workspace, job, NEXT, "first", done["publish"])
-    assert (seen["watched"], "its features were not counted" in seen["why"]) == (False, True)
+    night = workspace.monitoring(job).find_observed(NEXT)
+    assert night is not None
+    assert (seen["watched"], seen["warnings"], night.drift) == (True, [], ())
+    assert {"outputs.mean", "operations.seconds", "operations.latency", "accuracy.estimate"} <= seen["muted"].keys()
+    assert [seen["muted"][name] for name in ("inputs.drift", "inputs.weekday_drift")] == [NOT_COUNTED] * 2
+    assert night.operations.seconds > 0
+    assert night.operations.reads is not None
+    assert night.outputs.rows == done["publish"]["rows"]
+
+
+def test_a_release_that_was_not_counted_leaves_no_profile_of_the_one_before(served: Served) -> None:
+    workspace, job = served.workspace, served.job
+    watch(workspace, job, LIVE, "first", served.first["publish"])
+    assert LIVE in workspace.monitoring(job).profiles([LIVE])
+    damage_reference(workspace, job, b"{")
+    done = run_night(workspace, job, LIVE, "again", force=True)
+    assert watch(workspace, job, LIVE, "again", done["publish"])["watched"]
+    assert workspace.monitoring(job).profiles([LIVE]) == {}
+
+
+def test_what_was_scored_before_there_was_monitoring_is_watched_but_for_its_inputs(served: Served) -> None:
+    """A run whose publication is cleared after an upgrade: its records do not count attempts either."""
+    workspace, job = served.workspace, served.job
+    for stage in ("ingest", "validate", "build_features", "score"):
+        path = f"jobs/{job.name}/runs/{LIVE}/first/{stage}.json"
+        record = workspace.lake.read_json(path)
+        workspace.lake.replace_json(path, {name: value for name, value in record.items() if name != "attempt"})
+    scored = {name: value for name, value in served.first["score"].items() if name not in ("profile", "reasons")}
+    seen = watch(workspace, job, LIVE, "first", publish(workspace, job, LIVE, "first", scored))
+    night = workspace.monitoring(job).find_observed(LIVE)
+    assert night is not None
+    assert (seen["watched"], seen["muted"]["inputs.drift"], night.drift) == (True, NOT_COUNTED, ())
+    assert [cost.attempts for cost in night.operations.stages] == [1, 1, 1, 1, 2]
 
 
 @pytest.mark.parametrize("content", [b"{}", b"[]", b'{"made_from": "training", "rows": 1, "features": {"load": {}}}'])
@@ -133,5 +169,7 @@ def test_a_profile_that_the_lake_lost_meanwhile_does_not_stop_the_publication(se
     workspace.outputs(job).remove(PROFILE_STAGE, done["score"]["profile"])
     published = publish(workspace, job, NEXT, "first", done["score"])
     assert published["result"] == "live"
-    assert any("so the night cannot be watched: FileNotFoundError" in told for told in published["warnings"])
+    assert any(
+        "so the inputs of the night cannot be watched: FileNotFoundError" in told for told in published["warnings"]
+    )
     assert read_manifest(workspace, job, published["generation"])["profile"] is None
