@@ -34,6 +34,13 @@ def declare(**changes: Any) -> Job:
         ({"model": "module:not an attribute"}, "package.module:attribute"),
         ({"decimals": 10}, "decimals"),
         ({"colour": "red"}, "colour"),
+        ({"owner": {"name": "Grid", "email": "grid"}}, "email\n.*'grid' is not an address of mail"),
+        ({"owner": {"name": "Grid", "email": ""}}, "email\n.*'' is not an address of mail"),
+        ({"owner": {"name": "Grid", "email": "a@example.org, b@example.org"}}, "is not an address of mail"),
+        (
+            {"owner": {"name": "Grid", "email": "grid@example.org", "escalation": "Council <council@example.org>"}},
+            "escalation\n.*is not an address of mail, such as",
+        ),
         ({"sources": [METERS, READINGS, READINGS]}, "source names repeat"),
         ({"sources": [READINGS, TARIFFS]}, "exactly one source"),
         ({"sources": [METERS, {**METERS, "name": "more"}, READINGS]}, "exactly one source"),

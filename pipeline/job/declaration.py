@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from pipeline.addresses import parse_address
 from pipeline.errors import DeclarationError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -25,8 +26,13 @@ def _check_timezone(name: str) -> str:
     return name
 
 
+def _check_address(address: str) -> str:
+    return parse_address(address).addr_spec
+
+
 DottedPath = Annotated[str, AfterValidator(_check_dotted_path)]
 TimezoneName = Annotated[str, AfterValidator(_check_timezone)]
+EmailAddress = Annotated[str, AfterValidator(_check_address)]
 
 
 class Declaration(BaseModel):

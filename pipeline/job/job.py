@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, model_validator
 
 from pipeline.errors import DeclarationError
-from pipeline.job.declaration import Declaration, DottedPath, Name, TimezoneName
+from pipeline.job.declaration import Declaration, DottedPath, EmailAddress, Name, TimezoneName
 from pipeline.job.monitoring import Monitoring
 from pipeline.job.releases import Priors, ReleaseGate, Retention
 from pipeline.job.sources import Role, Source
@@ -20,8 +20,8 @@ class Owner(Declaration):
     """Who is told when the job breaks."""
 
     name: str
-    email: str
-    escalation: str | None = Field(
+    email: EmailAddress
+    escalation: EmailAddress | None = Field(
         default=None, description="address that is told of critical alerts as well; None: nobody else"
     )
 
