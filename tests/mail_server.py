@@ -28,6 +28,7 @@ class MailServer:
     Attributes:
         messages: as they came; ``recipients``: of each, whom the envelope names.
         refused: recipients that it does not take.
+        farewell: what it answers to who takes leave.
         logins: how often somebody tried to log in.
     """
 
@@ -35,6 +36,7 @@ class MailServer:
     messages: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    farewell: str = "221 Bye"
     logins: int = 0
 
     def address(self, user: str = "night%20jar:s3cret%2Fp%40ss@", scheme: str = "smtp") -> SecretStr:
@@ -51,6 +53,9 @@ class MailServer:
         self.messages.append(message_from_bytes(envelope.content, policy=MAIL_POLICY))
         self.recipients.append(envelope.rcpt_tos)
         return "250 OK"
+
+    async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802 - aiosmtpd's names
+        return self.farewell
 
     def authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
         """Whether it is the one user."""

@@ -1,6 +1,6 @@
 """What people are told: alerts, their words, and the runbooks that they point to."""
 
-from pipeline.alerts.alert import Alert, Kind, Served, list_recipients
+from pipeline.alerts.alert import Alert, Kind, Served, find_escalation, find_owner
 from pipeline.alerts.runbooks import (
     DAMAGED_ALERT,
     FAILED_NIGHT,
@@ -21,9 +21,10 @@ __all__ = [
     "Kind",
     "Runbook",
     "Served",
+    "find_escalation",
+    "find_owner",
     "find_runbook",
     "link_runbook",
-    "list_recipients",
     "to_json",
     "write_blocks",
     "write_html",

@@ -57,10 +57,12 @@ class Alert(Record):
     releases: int | None = None
 
 
-def list_recipients(alert: Alert) -> tuple[str, ...]:
-    """Addresses of those who are told: nobody of ``info``, the escalation too of what is critical."""
-    if alert.severity == "info":
-        return ()
-    if alert.severity == "warning" or alert.owner.escalation is None:
-        return (alert.owner.email,)
-    return (alert.owner.email, alert.owner.escalation)
+def find_owner(alert: Alert) -> str | None:
+    """The owner's address; None of ``info``, which wakes nobody."""
+    return None if alert.severity == "info" else alert.owner.email
+
+
+def find_escalation(alert: Alert) -> str | None:
+    """The address that is told as well of what is critical; None where that is nobody else."""
+    escalation = alert.owner.escalation
+    return escalation if alert.severity == "critical" and escalation != alert.owner.email else None

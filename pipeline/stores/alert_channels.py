@@ -1,4 +1,7 @@
-"""The channels by which people are told: the log always, webhook and mail where the settings name them."""
+"""The channels by which people are told: the log always, webhook and mail where the settings name them.
+
+Everybody who gets mail is a channel, so that who was told is not told again because somebody else could not be.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic import SecretStr
 
-from pipeline.alerts import Alert, list_recipients, to_json, write_text
+from pipeline.alerts import Alert, find_escalation, find_owner, to_json, write_text
 from pipeline.stores.alert_mail import mail_alert
 from pipeline.stores.alerts import post_alert
 
@@ -23,21 +26,22 @@ class Channel(NamedTuple):
 
     Attributes:
         send: tells an alert; False if the channel did not take it.  Never raises.
-        wakes: it reaches people who do not look, so that ``info`` is not for it.
+        is_for: whether there is anything to send: ``info`` wakes nobody.
     """
 
     name: str
     send: Callable[[Alert], bool]
-    wakes: bool = True
+    is_for: Callable[[Alert], bool]
 
 
 def open_channels(*, webhook: SecretStr, smtp: SecretStr, sender: str) -> list[Channel]:
     """The log, and the others as far as they are named.  Nothing is connected to yet."""
-    channels = [Channel("log", _log_alert, wakes=False)]
+    channels = [Channel("log", _log_alert, lambda _: True)]
     if webhook.get_secret_value():
-        channels.append(Channel("webhook", partial(_post, webhook)))
+        channels.append(Channel("webhook", partial(_post, webhook), lambda alert: alert.severity != "info"))
     if smtp.get_secret_value():
-        channels.append(Channel("mail", partial(_mail, smtp, sender)))
+        channels.append(_open_mail("mail", find_owner, smtp, sender))
+        channels.append(_open_mail("escalation", find_escalation, smtp, sender))
     return channels
 
 
@@ -51,5 +55,11 @@ def _post(webhook: SecretStr, alert: Alert) -> bool:
     return post_alert(webhook, to_json(alert))
 
 
-def _mail(smtp: SecretStr, sender: str, alert: Alert) -> bool:
-    return mail_alert(smtp, sender, list_recipients(alert), alert)
+def _open_mail(name: str, find: Callable[[Alert], str | None], smtp: SecretStr, sender: str) -> Channel:
+    """Mail to the one address that ``find`` gives for an alert."""
+
+    def send(alert: Alert) -> bool:
+        address = find(alert)
+        return address is not None and mail_alert(smtp, sender, address, alert)
+
+    return Channel(name, send, lambda alert: find(alert) is not None)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from collections.abc import Sequence
 from datetime import datetime
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from pydantic import SecretStr
 
+from pipeline.addresses import parse_address
 from pipeline.alerts import Alert, write_html, write_mail_subject, write_plain
 
 log = logging.getLogger(__name__)
@@ -25,10 +24,8 @@ log = logging.getLogger(__name__)
 _PORTS = {"smtp": 587, "smtps": 465}
 
 
-def mail_alert(
-    server: SecretStr, sender: str, recipients: Sequence[str], alert: Alert, timeout_seconds: float = 10.0
-) -> bool:
-    """Send ``alert`` to every recipient; True if the server took it for all of them.
+def mail_alert(server: SecretStr, sender: str, recipient: str, alert: Alert, timeout_seconds: float = 10.0) -> bool:
+    """Send ``alert`` to one recipient; True if the server took it, whatever becomes of the farewell.
 
     Never raises for a server that is not named, wrong, slow or down, or an address that is none: telling people must
     not hide what they are told of.  What went wrong is logged, without the server's address and what it said.
@@ -38,25 +35,25 @@ def mail_alert(
     """
     if not server.get_secret_value():
         return False
+    taken = False
     try:
-        message = _compose(sender, recipients, alert)
+        message = _compose(sender, recipient, alert)
         with _connect(urlsplit(server.get_secret_value()), timeout_seconds) as connection:
-            refused = connection.send_message(message)
+            connection.send_message(message)
+            taken = True
     except (smtplib.SMTPException, OSError, ValueError) as error:
         # A traceback may show the address, and an answer of the server what it was sent.
-        log.error("alert not mailed: %s", type(error).__name__)  # noqa: TRY400
-        return False
-    if refused:
-        log.error("alert not mailed to %d of %d recipients", len(refused), len(recipients))
-    return not refused
+        what = "mailed, but the connection did not end well" if taken else "not mailed"
+        log.error("alert %s: %s", what, type(error).__name__)  # noqa: TRY400
+    return taken
 
 
-def _compose(sender: str, recipients: Sequence[str], alert: Alert) -> EmailMessage:
+def _compose(sender: str, recipient: str, alert: Alert) -> EmailMessage:
     """The message.  Addresses and headers that would hold a line break are refused, with a ValueError."""
     message = EmailMessage()
     message["Subject"] = write_mail_subject(alert)
-    message["From"] = Address(display_name="Nightjar", addr_spec=sender)
-    message["To"] = [Address(addr_spec=recipient) for recipient in recipients]
+    message["From"] = parse_address(sender, "Nightjar")
+    message["To"] = parse_address(recipient)
     message["Date"] = format_datetime(datetime.fromisoformat(alert.at))
     message["Message-ID"] = f"<{alert.job}.{alert.id}@nightjar>"
     message["Auto-Submitted"] = "auto-generated"

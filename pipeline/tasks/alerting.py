@@ -134,7 +134,7 @@ def _send(workspace: Workspace, job: Job, alert: Alert, channel: Channel) -> boo
     try:
         if not alert_log.claim(alert, channel.name):
             return False
-        if channel.wakes and alert.severity == "info":
+        if not channel.is_for(alert):
             alert_log.settle(alert, channel.name, "not for it")
             return False
         if datetime.fromisoformat(alert.at) < workspace.clock() - TRIED_FOR:

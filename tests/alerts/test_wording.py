@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.alerts import (
-    list_recipients,
+    find_escalation,
+    find_owner,
     to_json,
     write_blocks,
     write_html,
@@ -83,12 +84,15 @@ def test_machines_get_the_fields() -> None:
 @pytest.mark.parametrize(
     ("severity", "escalation", "told"),
     [
-        ("info", "director@example.org", ()),
-        ("warning", "director@example.org", ("harbour@example.org",)),
+        ("info", "director@example.org", (None, None)),
+        ("warning", "director@example.org", ("harbour@example.org", None)),
         ("critical", "director@example.org", ("harbour@example.org", "director@example.org")),
-        ("critical", None, ("harbour@example.org",)),
+        ("critical", "harbour@example.org", ("harbour@example.org", None)),
+        ("critical", None, ("harbour@example.org", None)),
     ],
 )
-def test_who_is_told_follows_from_the_severity(severity: str, escalation: str | None, told: tuple[str, ...]) -> None:
-    owner = OWNER.model_copy(update={"escalation": escalation})
-    assert list_recipients(make_alert(severity=severity, owner=owner)) == told
+def test_who_is_told_follows_from_the_severity(
+    severity: str, escalation: str | None, told: tuple[str | None, str | None]
+) -> None:
+    alert = make_alert(severity=severity, owner=OWNER.model_copy(update={"escalation": escalation}))
+    assert (find_owner(alert), find_escalation(alert)) == told

@@ -14,7 +14,7 @@ from tests.alerts.samples import make_alert
 from tests.mail_server import PASSWORD, MailServer, run_mail_server
 
 FROM = "nightjar@example.org"
-TO = ("harbour@example.org", "director@example.org")
+TO = "harbour@example.org"
 SECRETS = ("s3cret", PASSWORD, "night jar", "night%20jar")
 
 
@@ -24,12 +24,12 @@ def read_part(message: EmailMessage, kind: str) -> str:
     return str(part.get_content())
 
 
-def test_a_mail_has_text_and_html_and_goes_to_everybody(mail_server: MailServer) -> None:
+def test_a_mail_has_text_and_html_and_goes_to_one_address(mail_server: MailServer) -> None:
     alert = make_alert(problem="the tide is <high> & 北京")
     assert mail_alert(mail_server.address(), FROM, TO, alert)
     (message,) = mail_server.messages
-    assert mail_server.recipients == [list(TO)]
-    assert message["From"] == f"Nightjar <{FROM}>"
+    assert mail_server.recipients == [[TO]]
+    assert (message["From"], message["To"]) == (f"Nightjar <{FROM}>", TO)
     assert message["Subject"] == "[Nightjar] ice_levels 2024-02-12: inputs.drift alarm (critical)"
     assert message.get_content_type() == "multipart/alternative"
     assert "the tide is <high> & 北京." in read_part(message, "plain")
@@ -74,11 +74,20 @@ def test_tls_from_the_start(certificates: dict[str, Path], monkeypatch: pytest.M
 
 
 def test_a_recipient_that_is_refused_is_no_success(mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
-    """The others have it; it is told again, under the same name."""
-    mail_server.refused = {TO[1]}
+    mail_server.refused = {TO}
     assert not mail_alert(mail_server.address(), FROM, TO, make_alert())
-    assert mail_server.recipients == [[TO[0]]]
-    assert "1 of 2" in caplog.text
+    assert mail_server.messages == []
+    assert "alert not mailed: SMTPRecipientsRefused" in caplog.text
+
+
+def test_a_mail_that_was_taken_is_a_success_however_the_connection_ends(
+    mail_server: MailServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would be sent again otherwise, at every telling."""
+    mail_server.farewell = "421 too busy to say goodbye"
+    assert mail_alert(mail_server.address(), FROM, TO, make_alert())
+    assert len(mail_server.messages) == 1
+    assert "alert mailed, but the connection did not end well: SMTPResponseException" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -88,19 +97,24 @@ def test_nothing_that_is_told_becomes_a_header(mail_server: MailServer, text: st
     assert mail_alert(mail_server.address(), FROM, TO, make_alert(subject=text, problem=text, next_step=text))
     (message,) = mail_server.messages
     assert message["Bcc"] is None
-    assert mail_server.recipients == [list(TO)]
+    assert mail_server.recipients == [[TO]]
     assert "\n" not in message["Subject"]
 
 
 @pytest.mark.parametrize(
-    "recipient", ["harbour@example.org\nBcc: thief@example.org", "a@b, thief@example.org", "nobody"]
+    "recipient", ["harbour@example.org\nBcc: thief@example.org", "a@b, thief@example.org", "nobody", "a@", "@b", ""]
 )
 def test_an_address_that_is_none_is_not_written_to(
     mail_server: MailServer, recipient: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert not mail_alert(mail_server.address(), FROM, (recipient,), make_alert())
+    assert not mail_alert(mail_server.address(), FROM, recipient, make_alert())
     assert mail_server.messages == []
     assert "alert not mailed" in caplog.text
+
+
+def test_a_sender_that_is_none_is_logged(mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
+    assert not mail_alert(mail_server.address(), "", TO, make_alert())
+    assert "alert not mailed: ValueError" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -124,7 +138,7 @@ def test_a_wrong_server_is_logged_without_showing_it(server: str, caplog: pytest
 def test_what_a_server_answers_is_not_logged(mail_server: MailServer, caplog: pytest.LogCaptureFixture) -> None:
     """The server's own log is in this process too, as ``mail.log``."""
     caplog.set_level(logging.DEBUG)
-    mail_server.refused = set(TO)
+    mail_server.refused = {TO}
     assert not mail_alert(mail_server.address(), FROM, TO, make_alert())
     assert not mail_alert(mail_server.address(user="night%20jar:wrong-s3cret@"), FROM, TO, make_alert())
     ours = "\n".join(record.getMessage() for record in caplog.records if record.name != "mail.log")

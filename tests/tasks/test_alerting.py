@@ -83,14 +83,14 @@ def test_an_alarm_is_told_by_every_channel_and_then_resolved(
     )
     assert posted["worst"] == [{"name": "temperature", "value": 7.25, "limit": 3.1}]
     assert posted["runbook"] == "docs/operations.md#inputsdrift"
-    assert mail_server.recipients == [["grid@example.org", "island-council@example.org"]]
+    assert mail_server.recipients == [["grid@example.org"], ["island-council@example.org"]]
     assert "temperature 7.25 (limit 3.1)" in caplog.text
 
     alarm("resolved", value=1.0)
     assert names(tell_alarms(telling, job)) == ["alarm-000002"]
     assert webhook.received[1]["kind"] == "resolved"
     assert "inputs.drift is resolved" in webhook.received[1]["text"]
-    assert len(mail_server.messages) == 2
+    assert len(mail_server.messages) == 4
 
 
 def test_an_alarm_that_is_not_judged_any_more_is_not_told_to_be_well(
@@ -124,7 +124,22 @@ def test_a_channel_that_was_down_is_told_later_and_the_others_not_again(
     webhook.status = 200
     assert names(tell_alarms(telling, job)) == ["alarm-000001"]
     assert [content["kind"] for content in webhook.received] == ["raised", "raised"]
-    assert len(mail_server.messages) == 1
+    assert len(mail_server.messages) == 2
+    assert tell_alarms(telling, job) == []
+
+
+def test_who_was_mailed_is_not_mailed_again_because_another_address_is_refused(
+    telling: Workspace, job: Job, alarm: Raise, mail_server: MailServer, clock: Clock
+) -> None:
+    mail_server.refused = {str(job.owner.escalation)}
+    alarm()
+    for _ in range(3):
+        tell_alarms(telling, job)
+        clock.advance(minutes=5)
+    assert mail_server.recipients == [[job.owner.email]]
+    mail_server.refused = set()
+    assert names(tell_alarms(telling, job)) == ["alarm-000001"]
+    assert mail_server.recipients == [[job.owner.email], [job.owner.escalation]]
     assert tell_alarms(telling, job) == []
 
 
@@ -229,7 +244,7 @@ def test_a_failure_that_no_channel_took_is_told_with_the_next_alarms(
     (told,) = tell_alarms(telling, job)
     assert told.subject == "validate"
     assert webhook.received[-1]["problem"] == "BadInputError: too many rows were refused"
-    assert len(mail_server.messages) == 1
+    assert len(mail_server.messages) == 2
 
 
 def test_no_secret_is_in_the_lake_or_the_log(
