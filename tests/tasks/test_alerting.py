@@ -276,7 +276,7 @@ def test_a_damaged_alert_is_told_of_and_hides_no_other(
     assert told["next_step"].startswith("remove the file")
     assert (told["severity"], told["runbook"]) == ("critical", "docs/operations.md#when-an-alert-cannot-be-read")
     assert tell_alarms(telling, job) == []
-    assert len(mail_server.messages) == 2
+    assert len(mail_server.messages) == 4  # two alerts, each to the owner and to the escalation
     (folder / "alarm-000001.json").unlink()
     assert names(tell_alarms(telling, job)) == ["alarm-000001"]
 
