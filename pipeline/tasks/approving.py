@@ -9,8 +9,8 @@ from pipeline.stores.predictions import Decision
 from pipeline.stores.release_log import ReleaseEvent, ReleaseKind
 from pipeline.tasks.candidates import read_candidate
 from pipeline.tasks.manifests import require_manifest
+from pipeline.tasks.overtaking import check_current
 from pipeline.tasks.release_history import find_events, log_release, refuse_rejected
-from pipeline.tasks.releasing import check_current
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
 

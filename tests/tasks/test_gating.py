@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import DeclarationError, RefusedError
 from pipeline.job import Job
 from pipeline.keyspace import State
-from pipeline.tasks import Workspace, gating, releasing
+from pipeline.tasks import Workspace, gating, staging
 from pipeline.tasks.manifests import read_manifest, write_manifest
 from tests.tasks.conftest import Served
 from tests.tasks.gates import gate_job, make_lossy, with_gate
@@ -118,7 +118,7 @@ def test_what_became_live_after_the_comparison_is_not_replaced(served: Served, m
         workspace.predictions.flip(job.name, slow.generation, slow.token)
         return write_manifest(*arguments)
 
-    monkeypatch.setattr("pipeline.tasks.releasing.write_manifest", publish_in_between)
+    monkeypatch.setattr("pipeline.tasks.staging.write_manifest", publish_in_between)
     with pytest.raises(RefusedError, match="another release became live"):
         run_night(workspace, job, NEXT)
     assert live_header(workspace, job).generation == slow.generation
@@ -142,11 +142,11 @@ def test_a_first_release_is_not_made_live_over_another_that_it_was_not_compared_
 
     def overtake(*arguments: Any) -> Any:
         verdict = judge(*arguments)
-        monkeypatch.setattr(releasing, "judge_release", judge)
+        monkeypatch.setattr(staging, "judge_release", judge)
         run_night(trained, gated, LIVE, "other")
         return verdict
 
-    monkeypatch.setattr(releasing, "judge_release", overtake)
+    monkeypatch.setattr(staging, "judge_release", overtake)
     with pytest.raises(RefusedError, match="another release became live"):
         run_night(trained, gated, NEXT)
     assert live_header(trained, gated).partition == LIVE
