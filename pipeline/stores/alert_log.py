@@ -1,11 +1,12 @@
 """The alert log: what is to be told, and who was told of it.
 
-    jobs/<job>/alerts/<id>.json                     the alert
-    jobs/<job>/alerts/<id>.<channel>.settled.json   the channel took it, or need not
-    jobs/<job>/alerts/<id>.<channel>.claimed.json   somebody is about to send it
+    jobs/<job>/alerts/<id>.json                         the alert
+    jobs/<job>/alerts/<id>.<channel>.settled.json       the channel took it, or need not
+    jobs/<job>/alerts/<id>.<channel>.claimed-<n>.json   somebody is about to send it, or was
 
-Each is put if nobody has, so of two who want to tell the same only one does.  Whoever claims an alert and dies before
-it is told leaves it to others after ten minutes; had it been sent just before, it is sent twice, and never not at all.
+Each is put if nobody has, so of two who want to tell the same only one does.  Claims are numbered and the
+highest one counts, so one that has ended is followed by one.  Whoever claims an alert and dies before it is told leaves
+it to others after ten minutes; had it been sent just before, it is sent twice, and never not at all.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ CLAIMED_FOR = timedelta(minutes=10)
 
 
 class Claim(Record):
-    """Since when somebody is about to send an alert."""
+    """Since when somebody is about to send an alert, or was until they gave up."""
 
     at: AwareDatetime
+    ended: bool = False
 
 
 class AlertLog:
@@ -80,34 +82,57 @@ class AlertLog:
         """
         return self._parse(Alert, self._path(id_))
 
-    def claim(self, alert: Alert, channel: str) -> bool:
-        """Whether to send it now: it is not settled, and nobody else is about to."""
-        path = self._path(alert.id, channel, "claimed")
-        if not self._lake.put_json_if_absent(path, self._stamp()) and not self._take_over(path):
-            return False
-        if self._lake.exists(self._path(alert.id, channel, "settled")):
+    def claim(self, alert: Alert, channel: str) -> int | None:
+        """The number of a claim to send it now; None if it is settled, or somebody else is about to."""
+        settled = self._path(alert.id, channel, "settled")
+        if self._lake.exists(settled):
+            return None
+        newest = self._find_newest_claim(alert, channel)
+        if newest > 0 and not self._has_ended(alert, channel, newest):
+            return None
+        claim = newest + 1
+        path = self._path_of_claim(alert, channel, claim)
+        if not self._lake.put_json_if_absent(path, self._stamp()):
+            return None
+        # Whoever looked long ago may have put what others were done with: they left a higher one, or it is settled.
+        if self._find_newest_claim(alert, channel) > claim or self._lake.exists(settled):
             self._lake.remove(path)
-            return False
-        return True
+            return None
+        return claim
 
     def settle(self, alert: Alert, channel: str, result: Result) -> None:
-        """Write down that there is nothing to tell any more, and end the claim."""
+        """Write down that there is nothing to tell any more, and end every claim."""
         self._lake.put_json_if_absent(self._path(alert.id, channel, "settled"), {**self._stamp(), "result": result})
-        self.give_up(alert, channel)
+        self._remove_claims(alert, channel)
 
-    def give_up(self, alert: Alert, channel: str) -> None:
+    def give_up(self, alert: Alert, channel: str, claim: int) -> None:
         """End the claim of what the channel did not take: the next telling tries again."""
-        self._lake.remove(self._path(alert.id, channel, "claimed"))
+        self._lake.replace_json(self._path_of_claim(alert, channel, claim), {**self._stamp(), "ended": True})
+        self._remove_claims(alert, channel, below=claim)
 
-    def _take_over(self, path: str) -> bool:
+    def _has_ended(self, alert: Alert, channel: str, claim: int) -> bool:
+        """Whether a claim was given up, or is too old; one that is gone has been followed, or it is settled."""
         try:
-            claim = self._parse(Claim, path)
+            known = self._parse(Claim, self._path_of_claim(alert, channel, claim))
         except FileNotFoundError:
-            return False  # it is settled by now
-        if self._clock() - claim.at < CLAIMED_FOR:
             return False
-        self._lake.remove(path)
-        return self._lake.put_json_if_absent(path, self._stamp())
+        return known.ended or self._clock() - known.at >= CLAIMED_FOR
+
+    def _find_newest_claim(self, alert: Alert, channel: str) -> int:
+        return max(self._list_claims(alert, channel), default=0)
+
+    def _list_claims(self, alert: Alert, channel: str) -> list[int]:
+        start = f"{alert.id}.{channel}.claimed-"
+        names = (name for name in self._lake.list(self._folder) if name.startswith(start))
+        return [int(name.removeprefix(start).removesuffix(".json")) for name in names]
+
+    def _remove_claims(self, alert: Alert, channel: str, below: int | None = None) -> None:
+        for claim in self._list_claims(alert, channel):
+            if below is None or claim < below:
+                self._lake.remove(self._path_of_claim(alert, channel, claim))
+
+    def _path_of_claim(self, alert: Alert, channel: str, claim: int) -> str:
+        return self._path(alert.id, channel, f"claimed-{claim}")
 
     def _parse(self, kind: type[R], path: str) -> R:
         try:

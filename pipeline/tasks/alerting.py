@@ -130,9 +130,10 @@ def _deliver(workspace: Workspace, job: Job, alert: Alert, channels: Sequence[Ch
 
 def _send(workspace: Workspace, job: Job, alert: Alert, channel: Channel) -> bool:
     """Send an alert to one channel, unless it is settled.  Without the lake it is sent, and nothing written down."""
-    alert_log = workspace.alert_log(job)
+    alert_log, claim = workspace.alert_log(job), None
     try:
-        if not alert_log.claim(alert, channel.name):
+        claim = alert_log.claim(alert, channel.name)
+        if claim is None:
             return False
         if not channel.is_for(alert):
             alert_log.settle(alert, channel.name, "not for it")
@@ -146,8 +147,8 @@ def _send(workspace: Workspace, job: Job, alert: Alert, channel: Channel) -> boo
     try:
         if told:
             alert_log.settle(alert, channel.name, "told")
-        else:
-            alert_log.give_up(alert, channel.name)
+        elif claim is not None:
+            alert_log.give_up(alert, channel.name, claim)
     except (OSError, NightjarError) as error:
         log.error("nobody will know that this was told: %s", type(error).__name__)  # noqa: TRY400 - likewise
     return told
