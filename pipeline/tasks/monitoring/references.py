@@ -10,7 +10,7 @@ import logging
 
 import pandas as pd
 
-from pipeline.errors import NightjarError, NotReadyError
+from pipeline.errors import DamagedError, NightjarError, NotReadyError
 from pipeline.job import Job
 from pipeline.monitoring import Profile
 from pipeline.stages.matrix import take_matrix
@@ -37,7 +37,8 @@ def ensure_reference(workspace: Workspace, job: Job, version: ModelVersion) -> P
     """The reference of a model, made from the rows that it was trained on if there is none yet.
 
     Raises:
-        NotReadyError: there is none, and the lake no longer has those rows.
+        NotReadyError: there is none, and the lake no longer has those rows as they were.
+        NightjarError: they cannot be had now; that is no reason to let others stand in for them for good.
     """
     digest = version.registration.model_digest
     found = workspace.monitoring(job).find_reference(digest)
@@ -46,7 +47,7 @@ def ensure_reference(workspace: Workspace, job: Job, version: ModelVersion) -> P
     try:
         dataset = _find_dataset(workspace, job, version)
         return _write(workspace, job, digest, sample_training(workspace, job, dataset, _MOST_ROWS), TRAINING)
-    except (NightjarError, FileNotFoundError) as error:
+    except (NotReadyError, DamagedError, FileNotFoundError) as error:
         raise NotReadyError(
             f"it is not known any more what model {version.version} was trained on",
             job=job.name,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pandas.testing import assert_frame_equal
 
-from pipeline.errors import NotReadyError
+from pipeline.errors import NotReadyError, UnavailableError
 from pipeline.job import Job
 from pipeline.stages.sample import choose_rows
 from pipeline.stores.ledger_events import ModelVersion
@@ -17,6 +17,7 @@ from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.fitting import fit_challenger
 from pipeline.tasks.monitoring import references
 from pipeline.tasks.monitoring.references import TRAINING, ensure_reference
+from pipeline.tasks.runs import read_run
 from pipeline.tasks.snapshots import SNAPSHOT_STAGE, load_dataset, sample_training
 from tests.tasks.conftest import Served
 from tests.tasks.nights import LIVE, NEXT, run_night, run_until_scored
@@ -105,6 +106,33 @@ def test_then_the_newest_night_that_was_released_stands_in(trained: Workspace, j
     assert (reference["made_from"], reference["rows"]) == (NEXT, scored["rows"])
     again = watch_night(trained, job, LIVE, "again")
     assert (again["watched"], reference_of() == reference) == (True, True)
+
+
+def test_nothing_stands_in_for_rows_that_cannot_be_had_at_the_moment(
+    trained: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The night is not watched, as its run says, until somebody tries again."""
+
+    def give_no_answer(*_: object) -> None:
+        raise UnavailableError("the lake did not answer")
+
+    def watch_again() -> dict[str, Any]:
+        return watch(trained, job, NEXT, "first", released)
+
+    released = run_night(trained, job, NEXT)["publish"]
+    reference_of = partial(trained.monitoring(job).find_reference, champion_of(trained, job).registration.model_digest)
+    lose_reference(trained, job)
+    with monkeypatch.context() as broken:
+        broken.setattr(references, "sample_training", give_no_answer)
+        with pytest.raises(UnavailableError, match="did not answer"):
+            watch_again()
+    assert reference_of() is None
+    watching = read_run(trained, job, NEXT, "first")["stages"][-1]
+    assert (watching["stage"], watching["error"]["problem"]) == ("watch", "the lake did not answer")
+    assert watch_again()["watched"]
+    reference = reference_of()
+    assert reference is not None
+    assert reference["made_from"] == TRAINING
 
 
 def test_a_night_with_its_reference_warns_of_nothing(served: Served) -> None:
