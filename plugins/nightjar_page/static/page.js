@@ -22,11 +22,12 @@ async function showJobs() {
   if (!jobs.length) return say("There is no job whose nightly DAG you may read.");
   content.replaceChildren(
     el("header", {}, el("h1", {}, "Nightjar"), el("p", { class: "lead" }, "What every job serves tonight, and whether anything about it is unusual."), jobs[0].clock_moved ? el("p", { class: "quiet" }, `Ages are ${asOf(jobs[0])}.`) : null),
-    el("ul", { class: "jobs" }, jobs.map(({ job, live, problem, open_alarms }) =>
+    el("ul", { class: "jobs" }, jobs.map(({ job, live, problem, open_alarms, damaged }) =>
       el("li", {}, link(jobPath(job.name),
-        el("strong", {}, job.name), " ", !live ? badge("✕ nothing to read", "critical") : live.stale ? badge("▲ too old", "critical") : open_alarms ? badge(`▲ ${alarms(open_alarms)}`, "warning") : badge("✓ no alarm", "good"),
+        el("strong", {}, job.name), " ", !live ? badge("✕ nothing to read", "critical") : damaged ? badge("✕ records cannot be read", "critical") : live.stale ? badge("▲ too old", "critical") : open_alarms ? badge(`▲ ${alarms(open_alarms)}`, "warning") : badge("✓ no alarm", "good"),
         el("span", { class: "said" }, job.description),
-        el("span", { class: "quiet" }, live ? `${live.partition}, ${age(live)}; ${count(live.rows)} predictions of model ${live.model_version}` : (problem ?? "nothing is live"))))),
+        el("span", { class: "quiet" }, live ? `${live.partition}, ${age(live)}; ${count(live.rows)} predictions of model ${live.model_version}` : (problem ?? "nothing is live")),
+        damaged ? el("span", { class: "quiet" }, damaged) : null))),
     ),
   );
 }

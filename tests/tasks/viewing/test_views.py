@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_what_is_live_comes_with_its_age_and_accounting(watched: Workspace) -> N
     assert (
         live["live"]["age_seconds"] == (watched.clock() - JOB.cutoff(tasks.parse_partition(LAST, JOB))).total_seconds()
     )
+    assert live["damaged"] is None
     assert live["accounting"]["received"] == live["accounting"]["quarantined"] + live["accounting"]["scored"]
 
 
@@ -77,6 +79,15 @@ def test_a_redis_that_does_not_answer_is_said_in_words(watched: Workspace) -> No
     live = tasks.view_live(tasks.open_workspace(settings, watched.clock), JOB)
     assert live["live"] is None
     assert "Redis" in live["problem"]
+
+
+def test_a_job_whose_alarms_cannot_be_read_says_so_beside_what_is_live(watched: Workspace) -> None:
+    """And the others of the list are shown as they are."""
+    (folder,) = {path.parent for path in Path(watched.settings.lake).rglob("alarms/000001.json")}
+    (folder / "000001.json").write_text("{")
+    live = tasks.view_live(watched, JOB)
+    assert live["live"]["partition"] == LAST
+    assert (live["open_alarms"], "000001.json is not JSON" in live["damaged"]) == (None, True)
 
 
 def test_a_night_has_neighbours_and_the_alarms_that_were_open(watched: Workspace) -> None:
