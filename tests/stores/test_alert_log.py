@@ -169,6 +169,6 @@ def test_a_damaged_alert_is_named_and_hides_no_other(log: AlertLog, tmp_path: Pa
 
 def test_a_damaged_claim_is_named(log: AlertLog, tmp_path: Path) -> None:
     log.claim(ALERT, "mail")
-    (tmp_path / f"jobs/ice_levels/alerts/{ALERT.id}.mail.claimed.json").write_text("{}")
+    (tmp_path / f"jobs/ice_levels/alerts/{ALERT.id}.mail.claimed-1.json").write_text("{}")
     with pytest.raises(DamagedError, match="claimed"):
         log.claim(ALERT, "mail")

@@ -301,7 +301,7 @@ def test_a_claim_that_is_damaged_keeps_nobody_from_being_told(
     alarm()
     folder = Path(telling.settings.lake) / f"jobs/{job.name}/alerts"
     folder.mkdir(parents=True)
-    (folder / "alarm-000001.webhook.claimed.json").write_text("{}")
+    (folder / "alarm-000001.webhook.claimed-1.json").write_text("{}")
     tell_alarms(telling, job)
     assert tell_alarms(telling, job) == []
     assert len(webhook.received) == 1

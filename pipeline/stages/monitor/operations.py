@@ -144,6 +144,6 @@ _MEASURES = (
         lambda night: {stage.stage: float(stage.attempts - 1) for stage in night.stages},
     ),
     _Measure("quarantine", "share", UNREMARKABLE_QUARANTINE, _quarantine, _rank_reasons),
-    _Measure("latency", "seconds", UNREMARKABLE_LATENCY, _latency, _nothing, missing="no read was answered"),
+    _Measure("latency", "seconds", UNREMARKABLE_LATENCY, _latency, _nothing, missing="no read found anything"),
     _Measure("read_errors", "share", 0.0, _read_errors, _nothing),
 )

@@ -97,7 +97,7 @@ function qualityCard({ signals, partitions, job }) {
   const name = nameSignal("accuracy.primary", job).replace("Realised ", "");
   const at = realised?.values.findLastIndex((value) => value !== null) ?? -1;
   const told = estimate?.values.findLastIndex((value) => value !== null) ?? -1;
-  return card(`Realised ${name}`, at < 0 ? "–" : number(realised.values[at]), at >= 0 && realised.breached.includes(at) ? "bad" : "", at < 0 ? "no labels yet" : `night of ${partitions[at]}`, told < 0 ? null : `tonight’s estimate: ${number(estimate.values[told])}`);
+  return card(`Realised ${name}`, at < 0 ? "–" : number(realised.values[at]), at >= 0 && realised.breached.includes(at) ? "bad" : "", at < 0 ? "no labels yet" : `night of ${partitions[at]}`, told < 0 ? null : `estimate for the night of ${partitions[told]}: ${number(estimate.values[told])}`);
 }
 
 function validationCard(job, newest) {

@@ -107,9 +107,9 @@ def test_a_limit_is_of_the_newest_nights_of_the_history() -> None:
     assert not judge(make_run(450.0), [*PAST * 3, *slow])["operations.seconds"].breached
 
 
-def test_reads_without_an_answer_have_no_latency() -> None:
+def test_reads_that_find_nothing_have_no_latency() -> None:
     signals = judge(make_run(errors=200), PAST)
-    assert signals["operations.latency"].muted == "no read was answered"
+    assert signals["operations.latency"].muted == "no read found anything"
     assert signals["operations.read_errors"].value == 1.0
 
 
