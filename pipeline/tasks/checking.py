@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC
+from functools import cache, partial
 from typing import Any, Literal
 
 from pipeline.errors import NightjarError
@@ -13,6 +15,7 @@ from pipeline.stores.alarms import AlarmEvent, list_open
 from pipeline.tasks.alerting import tell_alarms, tell_without_lake
 from pipeline.tasks.clocks import MovedClock
 from pipeline.tasks.findings import (
+    AGAIN_AFTER,
     Finding,
     look_at_age,
     look_at_alarms,
@@ -24,18 +27,27 @@ from pipeline.tasks.findings import (
 from pipeline.tasks.workspace import Workspace
 
 
-def check_jobs(workspace: Workspace, jobs: Sequence[Job], *, tell: bool = False, named: bool = True) -> dict[str, Any]:
+def check_jobs(
+    workspace: Workspace,
+    jobs: Sequence[Job],
+    *,
+    tell: bool = False,
+    named: bool = True,
+    wait: Callable[[float], None] = time.sleep,
+) -> dict[str, Any]:
     """Look at every part of every job; one that cannot be looked at hides no other.
 
     Args:
         tell: raise and resolve the alarms of what is found, and tell people what they were not told yet.
         named: the jobs were asked for by name, so that one which never released anything is not well either.
+        wait: for so many seconds; once for all jobs, where Redis does not answer and is asked again.
 
     Returns:
         ``at`` (ISO 8601), ``clock_moved``, ``fine``, and by the name of the job ``fine``, ``findings`` and, if people
         were to be told, ``told`` (ids of alerts).
     """
-    checked = {job.name: _check_job(workspace, job, tell=tell, named=named) for job in jobs}
+    pause = cache(partial(wait, AGAIN_AFTER.total_seconds()))
+    checked = {job.name: _check_job(workspace, job, pause, tell=tell, named=named) for job in jobs}
     return {
         "at": workspace.clock().astimezone(UTC).isoformat(timespec="seconds"),
         "clock_moved": isinstance(workspace.clock, MovedClock),
@@ -44,8 +56,8 @@ def check_jobs(workspace: Workspace, jobs: Sequence[Job], *, tell: bool = False,
     }
 
 
-def _check_job(workspace: Workspace, job: Job, *, tell: bool, named: bool) -> dict[str, Any]:
-    findings = find_all(workspace, job)
+def _check_job(workspace: Workspace, job: Job, pause: Callable[[], None], *, tell: bool, named: bool) -> dict[str, Any]:
+    findings = find_all(workspace, job, pause)
     if not named and _never_released(findings):
         return {"fine": True, "findings": [findings[1].to_json()]}
     fine = all(finding.state == "fine" for finding in findings)
@@ -55,11 +67,11 @@ def _check_job(workspace: Workspace, job: Job, *, tell: bool, named: bool) -> di
     return report
 
 
-def find_all(workspace: Workspace, job: Job) -> list[Finding]:
+def find_all(workspace: Workspace, job: Job, pause: Callable[[], None]) -> list[Finding]:
     """Every part of the job: lake, live, age, night, run, alarms."""
     now = workspace.clock()
     lake, releases = look_at_lake(workspace, job)
-    live, header = look_at_live(workspace, job, releases)
+    live, header = look_at_live(workspace, job, releases, pause)
     if releases == [] and live.state == "fine":
         lake = Finding("lake", "wrong", f"it knows nothing of what is live: is {workspace.lake.root} the right one?")
     night, run = look_at_night(job, releases, now), look_at_run(workspace, job)

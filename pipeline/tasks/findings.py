@@ -5,7 +5,7 @@ Nothing here writes.  A part is ``fine``, ``wrong``, or ``unknown`` where it cou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -14,7 +14,7 @@ from pipeline.alerts.quantities import describe_age
 from pipeline.errors import NightjarError, NotReadyError
 from pipeline.job import Job
 from pipeline.serving import Reader
-from pipeline.serving.errors import Unhealthy
+from pipeline.serving.errors import StoreUnavailable, Unhealthy
 from pipeline.stores.alarms import list_open
 from pipeline.stores.release_log import ReleaseEvent, find_live
 from pipeline.tasks.partitions import newest_closed_partition
@@ -25,6 +25,9 @@ State = Literal["fine", "wrong", "unknown"]
 
 GRACE = timedelta(hours=2)
 """What a night may take, beyond the cutoff and the job's patience, before it counts as missing."""
+
+AGAIN_AFTER = timedelta(seconds=5)
+"""Until Redis is asked again that did not answer: many are up again by then."""
 
 AGE, MISSING, UNREADABLE = "operations.age", "operations.missing", "operations.unreadable"
 OF_CHECK = frozenset({AGE, MISSING, UNREADABLE})
@@ -70,14 +73,18 @@ def look_at_lake(workspace: Workspace, job: Job) -> tuple[Finding, list[ReleaseE
 
 
 def look_at_live(
-    workspace: Workspace, job: Job, releases: Sequence[ReleaseEvent] | None
+    workspace: Workspace, job: Job, releases: Sequence[ReleaseEvent] | None, pause: Callable[[], None]
 ) -> tuple[Finding, dict[str, Any] | None]:
-    """Whether readers get what is live, and its header: Redis', or the release log's where Redis cannot be read."""
+    """Whether readers get what is live, and its header: Redis', or the release log's where Redis cannot be read.
+
+    Args:
+        pause: comes before a second try: a Redis that is starting again is no alarm.
+    """
     logged = find_live(releases or [])
     header = None if logged is None else logged.header
     night = None if logged is None else logged.partition
     try:
-        header = _read_header(workspace, job)
+        header = _read_header(workspace, job, pause)
     except (OSError, NightjarError) as error:
         if releases == [] and isinstance(error, Unhealthy):
             return Finding("live", "unknown", "nothing was released yet"), None
@@ -148,7 +155,15 @@ def look_at_alarms(workspace: Workspace, job: Job) -> Finding:
     return Finding("alarms", "wrong" if bad else "fine", words or "none is open")
 
 
-def _read_header(workspace: Workspace, job: Job) -> dict[str, Any]:
+def _read_header(workspace: Workspace, job: Job, pause: Callable[[], None]) -> dict[str, Any]:
+    try:
+        return _ask_as_reader(workspace, job)
+    except StoreUnavailable:
+        pause()
+        return _ask_as_reader(workspace, job)
+
+
+def _ask_as_reader(workspace: Workspace, job: Job) -> dict[str, Any]:
     reader = Reader(workspace.settings.url_for_reading, job.name, clock=workspace.clock, live_seconds=0)
     try:
         reader.get_many(_PROBES)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
+from pipeline import tasks
 from pipeline.errors import DamagedError, NightjarError
 from pipeline.job import Job
-from pipeline.tasks import Workspace, check_jobs, ingest, validate, watch
+from pipeline.tasks import Workspace, ingest, validate, watch
 from pipeline.tasks.clocks import MovedClock
 from tests.clock import Clock
 from tests.conftest import StartRedis
@@ -28,6 +30,7 @@ WELL = datetime(2024, 3, 4, tzinfo=UTC)
 BEFORE = "2024-03-02"
 
 Change = Callable[..., Workspace]
+check_jobs = partial(tasks.check_jobs, wait=lambda _: None)
 
 
 @pytest.fixture
@@ -103,6 +106,21 @@ def test_a_redis_that_is_down_hides_nothing_else(change: Change, job: Job) -> No
         "alarms": "fine",
     }
     assert "hush" not in str(report)
+
+
+def test_a_redis_that_is_starting_again_is_asked_a_second_time(
+    change: Change, job: Job, start_redis: StartRedis
+) -> None:
+    """Once for all jobs is waited."""
+    server, waited = start_redis(), list[float]()
+    workspace = change(redis_url=SecretStr(server.url))
+    run_night(workspace, job, LIVE, "elsewhere")
+    server.client.save()
+    server.stop()
+    report = check_jobs(workspace, [job, job.model_copy(update={"name": "another"})], wait=waited.append)
+    assert (states(report, job)["live"], waited) == ("wrong", [5.0])
+    report = check_jobs(workspace, [job], wait=lambda _: server.start())
+    assert states(report, job)["live"] == "fine"
 
 
 def test_readers_are_asked_as_the_reader(change: Change, job: Job) -> None:
