@@ -30,7 +30,9 @@ class Settings(BaseModel):
     embedded_redis: bool = Field(default=True, description="no Redis was named, so local services bring their own")
     jobs: tuple[str, ...] = Field(description="dotted paths of modules that declare jobs outside pipeline.jobs")
     mlflow_uri: SecretStr = Field(description="MLflow tracking server or store; empty for none")
-    parallel: str = Field(description="joblib backend for shards: 'processes', 'processes:N' or 'inline'")
+    parallel: str = Field(
+        description="joblib backend for shards: 'processes', 'processes:N', 'inline' or 'dask://host:port'"
+    )
     alert_webhook: SecretStr = Field(description="URL that alerts are posted to, beside the log; empty for none")
     smtp_url: SecretStr = Field(
         default=SecretStr(""), description="mail server, smtp(s)://user:password@host:port, for alerts; empty for none"
@@ -85,6 +87,21 @@ class Settings(BaseModel):
     def url_for_cleaning(self) -> str:
         """Redis for who removes what was superseded: with the janitor's user where one is named."""
         return self.redis_janitor_url.get_secret_value() or self.redis_url.get_secret_value()
+
+    def for_workers(self) -> Settings:
+        """What a process needs that works on shards: lake, jobs and the keys of models, and it starts no others."""
+        return Settings(
+            home=self.home,
+            lake=self.lake,
+            redis_url=SecretStr(""),
+            embedded_redis=False,
+            jobs=self.jobs,
+            mlflow_uri=SecretStr(""),
+            parallel="inline",
+            alert_webhook=SecretStr(""),
+            moved_clock=self.moved_clock,
+            signing_keys=self.signing_keys,
+        )
 
     def to_environment(self) -> dict[str, str]:
         """The variables from which :meth:`from_environment` makes these settings again, secrets included."""

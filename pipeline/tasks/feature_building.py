@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -20,9 +21,11 @@ from pipeline.errors import DeclarationError, NightjarError, NotReadyError
 from pipeline.job import Job, Role, Source, import_attribute
 from pipeline.stages.matrix import take_matrix
 from pipeline.stores.acceptances import Acceptance
-from pipeline.stores.stage_outputs import Output, shard_label
+from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.accepting import Validated, validate_source
+from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.partitions import find_delivery, trailing_days
+from pipeline.tasks.per_process import PerProcess
 from pipeline.tasks.tiling import TILE_CODE, computing, make_tiles, read_rows, read_shard, sum_aggregate
 from pipeline.tasks.validating import VALID
 from pipeline.tasks.workspace import Workspace, environment_of
@@ -191,18 +194,16 @@ def build_partition(
         for days in inputs_of.trailing.values():
             for rows in filter(None, days):
                 make_tiles(workspace, job, feature_set, rows)
-    windows = {
-        aggregate: sum_aggregate(workspace, job, feature_set, aggregate, inputs_of.trailing[aggregate.source])
-        for aggregate in feature_set.aggregates
-    }
-    dimensions = {name: read_rows(workspace, job, name, output) for name, output in inputs_of.dimensions.items()}
-    files = {}
-    for shard, label in enumerate(inputs_of.population.shards(VALID)):
-        population = read_shard(workspace, job, job.population.name, inputs_of.population, label)
-        features = _build_shard(job, feature_set, inputs_of.partition, population, dimensions, windows)
-        name = shard_label(ROLE, shard)
-        table = pa.Table.from_pandas(features, schema=_feature_schema(job, feature_set), preserve_index=False)
-        files[name] = outputs.write(STAGE, inputs, name, table)
+    work = partial(
+        _build_shard,
+        job=job,
+        population=inputs_of.population,
+        inputs=inputs,
+        shared=PerProcess(partial(_gather_shared, job=job, inputs_of=inputs_of)),
+    )
+    shards = list(enumerate(inputs_of.population.shards(VALID)))
+    built = run_shards(workspace, work, shards, rows=inputs_of.population.rows[VALID])
+    files = {shard_label(ROLE, number): file for number, file in enumerate(built)}
     facts = {"rows": sum(file.rows for file in files.values()), "columns": len(feature_set.columns)}
     return outputs.commit(STAGE, inputs, files, facts)
 
@@ -213,20 +214,52 @@ def read_features(workspace: Workspace, job: Job, output: Output, label: str) ->
     return features
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What the features of every shard are made from beside its own rows."""
+
+    feature_set: FeatureSet
+    dimensions: Mapping[str, pd.DataFrame]
+    windows: Mapping[Aggregate, pd.DataFrame]
+
+
+def _gather_shared(workspace: Workspace, *, job: Job, inputs_of: FeatureInputs) -> _Shared:
+    feature_set = load_feature_set(job)
+    return _Shared(
+        feature_set,
+        {name: read_rows(workspace, job, name, output) for name, output in inputs_of.dimensions.items()},
+        {
+            aggregate: sum_aggregate(workspace, job, feature_set, aggregate, inputs_of.trailing[aggregate.source])
+            for aggregate in feature_set.aggregates
+        },
+    )
+
+
 def _build_shard(
+    workspace: Workspace,
+    shard: tuple[int, str],
+    *,
     job: Job,
-    feature_set: FeatureSet,
-    partition: str,
-    population: pd.DataFrame,
-    dimensions: Mapping[str, pd.DataFrame],
-    windows: Mapping[Aggregate, pd.DataFrame],
-) -> pd.DataFrame:
+    population: Output,
+    inputs: Mapping[str, Any],
+    shared: PerProcess[_Shared],
+) -> OutputFile:
+    number, label = shard
+    others = shared(workspace)
+    rows = read_shard(workspace, job, job.population.name, population, label)
     with computing(job, job.population.name):
         features = build_features(
-            population, feature_set, entity_id=job.entity_id, dimensions=dimensions, windows=windows
+            rows,
+            others.feature_set,
+            entity_id=job.entity_id,
+            dimensions=others.dimensions,
+            windows=others.windows,
         )
-    take_matrix(features, job, partition)
-    return features.astype({job.entity_id: "str"})
+    take_matrix(features, job, inputs["partition"])
+    table = pa.Table.from_pandas(
+        features.astype({job.entity_id: "str"}), schema=_feature_schema(job, others.feature_set), preserve_index=False
+    )
+    return workspace.outputs(job).write(STAGE, inputs, shard_label(ROLE, number), table)
 
 
 def _feature_schema(job: Job, feature_set: FeatureSet) -> pa.Schema:

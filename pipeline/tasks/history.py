@@ -24,7 +24,7 @@ def prepare_history(workspace: Workspace, job: Job, wanted: Sequence[SourceDay])
     """
     missing = [item for item in wanted if _is_missing(workspace, job, *item)]
     if missing:
-        run_parallel(workspace.settings, partial(_validate, workspace, job), missing)
+        run_parallel(workspace, partial(_validate, job=job), missing)
 
 
 def _is_missing(workspace: Workspace, job: Job, name: str, day: str) -> bool:
@@ -33,7 +33,7 @@ def _is_missing(workspace: Workspace, job: Job, name: str, day: str) -> bool:
     return delivery is not None and not is_examined(workspace, job, source, delivery)
 
 
-def _validate(workspace: Workspace, job: Job, wanted: list[SourceDay]) -> list[None]:
+def _validate(workspace: Workspace, wanted: list[SourceDay], *, job: Job) -> list[None]:
     for name, day in wanted:
         with suppress(BadInputError, NotReadyError):
             validate_source(workspace, job, job.source(name), day)

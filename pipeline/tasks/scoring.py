@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -13,11 +15,15 @@ from pipeline.stages.score import score_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.model_libraries import find_versions
 from pipeline.stores.models import Model
-from pipeline.stores.stage_outputs import Output, shard_label
+from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import load_feature_set, read_features
+from pipeline.tasks.parallel import run_shards
+from pipeline.tasks.per_process import PerProcess
 from pipeline.tasks.workspace import Workspace, environment_of
+
+Seen = TypeVar("Seen")
 
 SCORE_STAGE = "score"
 SHADOW_STAGE = "shadow"
@@ -45,24 +51,88 @@ def score_features(
     stage: str = SCORE_STAGE,
     force: bool = False,
     load: Callable[[ModelVersion], Model] | None = None,
-    look_at: Callable[[pd.DataFrame], None] | None = None,
 ) -> Output:
     """Score every shard of a partition's features with one model.
 
     Args:
         stage: whose output the scores are: of what is served, or of a shadow.
-        load: gives the model, verified; default: read from the lake.
-        look_at: is given each shard that was scored, as built; nothing if the scores are there already.
+        load: gives the model, verified, to this process; default: read from the lake.
     """
-    feature_set = load_feature_set(job)
-    models = workspace.models(job)
-    metadata = models.read_metadata(version)
-    inputs = {
+    return score_and_look(workspace, job, features, version, stage=stage, force=force, load=load)[0]
+
+
+def score_and_look(
+    workspace: Workspace,
+    job: Job,
+    features: Output,
+    version: ModelVersion,
+    *,
+    stage: str = SCORE_STAGE,
+    force: bool = False,
+    load: Callable[[ModelVersion], Model] | None = None,
+    look: Callable[[pd.DataFrame], Seen] | None = None,
+) -> tuple[Output, list[Seen]]:
+    """Like :func:`score_features`, with what ``look`` makes of each shard that was scored, as built.
+
+    Nothing is looked at if the scores are there already.  ``look`` may be called in another process.
+    """
+    inputs = _list_inputs(workspace, job, features, version)
+    outputs = workspace.outputs(job)
+    if not force and (found := outputs.find(stage, inputs)) is not None:
+        return found, []
+    work = partial(
+        _score_shard,
+        job=job,
+        features=features,
+        stage=stage,
+        inputs=inputs,
+        model=PerProcess(partial(_load_model, job=job, version=version), here=load and partial(load, version)),
+        look=look,
+    )
+    shards = list(enumerate(features.shards(FEATURES)))
+    done = run_shards(workspace, work, shards, rows=features.facts["rows"])
+    files = {shard_label(SCORES, number): file for number, (file, _) in enumerate(done)}
+    scored = outputs.commit(stage, inputs, files, {"rows": sum(file.rows for file in files.values())})
+    return scored, [seen for _, each in done for seen in each]
+
+
+def _load_model(workspace: Workspace, *, job: Job, version: ModelVersion) -> Model:
+    return workspace.models(job).load(version)
+
+
+def _score_shard(
+    workspace: Workspace,
+    shard: tuple[int, str],
+    *,
+    job: Job,
+    features: Output,
+    stage: str,
+    inputs: Mapping[str, Any],
+    model: PerProcess[Model],
+    look: Callable[[pd.DataFrame], Seen] | None,
+) -> tuple[OutputFile, list[Seen]]:
+    number, label = shard
+    frame = read_features(workspace, job, features, label)
+    scores = score_rows(
+        model(workspace),
+        frame,
+        job,
+        feature_set_digest=inputs["feature_set"],
+        partition=features.inputs["partition"],
+    )
+    table = pa.table([pa.array(frame[job.entity_id]), pa.array(scores)], schema=SCORE_SCHEMA)
+    file = workspace.outputs(job).write(stage, inputs, shard_label(SCORES, number), table)
+    return file, [] if look is None else [look(frame)]
+
+
+def _list_inputs(workspace: Workspace, job: Job, features: Output, version: ModelVersion) -> dict[str, Any]:
+    metadata = workspace.models(job).read_metadata(version)
+    return {
         "features": features.digest,
         "model_version": version.version,
         "model_digest": version.registration.model_digest,
         "model_code": metadata.code,
-        "feature_set": feature_set.digest,
+        "feature_set": load_feature_set(job).digest,
         "decimals": job.decimals,
         "score_range": list(job.score_range),
         "task": job.task,
@@ -70,18 +140,3 @@ def score_features(
         "environment": environment_of("scikit-learn", "scipy"),
         "model_libraries": find_versions(list(metadata.library_versions)),
     }
-    outputs = workspace.outputs(job)
-    partition = features.inputs["partition"]
-    if not force and (found := outputs.find(stage, inputs)) is not None:
-        return found
-    model = (load or models.load)(version)
-    files = {}
-    for shard, label in enumerate(features.shards(FEATURES)):
-        frame = read_features(workspace, job, features, label)
-        scores = score_rows(model, frame, job, feature_set_digest=feature_set.digest, partition=partition)
-        table = pa.table([pa.array(frame[job.entity_id]), pa.array(scores)], schema=SCORE_SCHEMA)
-        name = shard_label(SCORES, shard)
-        files[name] = outputs.write(stage, inputs, name, table)
-        if look_at is not None:
-            look_at(frame)
-    return outputs.commit(stage, inputs, files, {"rows": sum(file.rows for file in files.values())})

@@ -81,7 +81,7 @@ def take_snapshot(workspace: Workspace, job: Job, partition: str) -> Output:
     days = _closed_days(job, partition)
     if workspace.branch is None:  # a replay has prepared all its days
         _prepare(workspace, job, feature_set, days, partition)
-    entries = run_parallel(workspace.settings, partial(_describe_days, workspace, job, partition), days)
+    entries = run_parallel(workspace, partial(_describe_days, job=job, known_by=partition), days)
     usable = [entry for entry in entries if "problem" not in entry]
     left_out = {entry["partition"]: entry["problem"] for entry in entries if "problem" in entry}
     train, holdout = _divide(usable, job)
@@ -258,7 +258,7 @@ def _prepare(workspace: Workspace, job: Job, feature_set: FeatureSet, days: list
     prepare_history(workspace, job, wanted)
 
 
-def _describe_days(workspace: Workspace, job: Job, known_by: str, days: list[str]) -> list[dict[str, Any]]:
+def _describe_days(workspace: Workspace, days: list[str], *, job: Job, known_by: str) -> list[dict[str, Any]]:
     return [describe_day(workspace, job, known_by, day) for day in days]
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -17,9 +20,10 @@ from pipeline.job import Job, Role, Source
 from pipeline.stages.profile import Profile, merge_profiles, profile_frame, profiled_columns
 from pipeline.stages.validate import check_quarantine_share, count_reasons, frame_from_arrow, judge_rows
 from pipeline.stores.deliveries import Delivery
-from pipeline.stores.stage_outputs import Output, StageOutputs, shard_label
+from pipeline.stores.stage_outputs import Output, OutputFile, StageOutputs, shard_label
 from pipeline.tasks.ingesting import ROLE as INGESTED
 from pipeline.tasks.ingesting import find_ingested, ingest_delivery
+from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.workspace import Workspace, environment_of
 
 STAGE = "validate"
@@ -38,35 +42,64 @@ def validate_delivery(
     inputs = _list_inputs(job, source, delivery, ingested)
     if not force and (found := outputs.find(STAGE, inputs)) is not None:
         return found
-    contract = load_contract(source)
-    cutoff = job.cutoff(date.fromisoformat(delivery.partition))
-    files, profiles, reasons = {}, [], Counter[str]()
-    for shard, label in enumerate(ingested.shards(INGESTED)):
-        rows = frame_from_arrow(outputs.read(ingested, label), contract)
-        verdict = judge_rows(
-            rows,
-            contract,
-            key=source.key,
-            event_time=source.event_time,
-            cutoff=cutoff,
-            entity_id=job.entity_id if source.role is Role.POPULATION else None,
-        )
-        schema = _row_schema(contract)
-        for role, frame, columns in (
-            (VALID, verdict.valid, schema),
-            (QUARANTINED, verdict.quarantined, schema.append(pa.field(REASONS, pa.list_(pa.string())))),
-        ):
-            name = shard_label(role, shard)
-            table = pa.table([_to_arrow(frame[field.name], field.type) for field in columns], schema=columns)
-            files[name] = outputs.write(STAGE, inputs, name, table)
-        profiles.append(profile_frame(verdict.valid, profiled_columns(contract, source.key)))
-        reasons.update(count_reasons(verdict.quarantined))
-    profile = canonical_json(merge_profiles(profiles).to_json()).encode()
-    files[PROFILE] = outputs.write_bytes(STAGE, inputs, PROFILE, profile, len(profiles), suffix="json")
     received = ingested.facts["received"]
+    work = partial(_validate_shard, job=job, source=source, ingested=ingested, inputs=inputs)
+    shards = run_shards(workspace, work, list(enumerate(ingested.shards(INGESTED))), rows=received)
+    files = {label: file for shard in shards for label, file in shard.files.items()}
+    profile = canonical_json(merge_profiles([shard.profile for shard in shards]).to_json()).encode()
+    files[PROFILE] = outputs.write_bytes(STAGE, inputs, PROFILE, profile, len(shards), suffix="json")
     quarantined = sum(file.rows for label, file in files.items() if label.startswith(QUARANTINED))
+    reasons = sum((shard.reasons for shard in shards), Counter[str]())
     facts = {"received": received, "quarantined": quarantined, "reasons": dict(sorted(reasons.items()))}
     return outputs.commit(STAGE, inputs, files, facts)
+
+
+@dataclass(frozen=True)
+class _ValidatedShard:
+    """One shard, its rows divided.
+
+    Attributes:
+        files: of its valid and of its quarantined rows, by label.
+        profile: of the valid rows.
+        reasons: quarantined rows by reason.
+    """
+
+    files: dict[str, OutputFile]
+    profile: Profile
+    reasons: Counter[str]
+
+
+def _validate_shard(
+    workspace: Workspace,
+    shard: tuple[int, str],
+    *,
+    job: Job,
+    source: Source,
+    ingested: Output,
+    inputs: Mapping[str, Any],
+) -> _ValidatedShard:
+    number, label = shard
+    outputs = workspace.outputs(job)
+    contract = load_contract(source)
+    verdict = judge_rows(
+        frame_from_arrow(outputs.read(ingested, label), contract),
+        contract,
+        key=source.key,
+        event_time=source.event_time,
+        cutoff=job.cutoff(date.fromisoformat(ingested.inputs["partition"])),
+        entity_id=job.entity_id if source.role is Role.POPULATION else None,
+    )
+    schema = _row_schema(contract)
+    files = {}
+    for role, frame, columns in (
+        (VALID, verdict.valid, schema),
+        (QUARANTINED, verdict.quarantined, schema.append(pa.field(REASONS, pa.list_(pa.string())))),
+    ):
+        name = shard_label(role, number)
+        table = pa.table([_to_arrow(frame[field.name], field.type) for field in columns], schema=columns)
+        files[name] = outputs.write(STAGE, inputs, name, table)
+    profile = profile_frame(verdict.valid, profiled_columns(contract, source.key))
+    return _ValidatedShard(files, profile, Counter(count_reasons(verdict.quarantined)))
 
 
 def find_validated(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> Output | None:

@@ -172,6 +172,10 @@ class Workspace:
         """The same stores, as they were known at ``moment``: deliveries and the model ledger."""
         return replace(self, known_by=moment)
 
+    def for_workers(self) -> Workspace:
+        """The same stores, for a process that works on shards: it starts no others, and knows no secret of services."""
+        return replace(self, settings=self.settings.for_workers())
+
     def remember(self, name: Hashable, make: Callable[[], Value]) -> Value:
         """What ``make`` gives; in a replay, what it gave before in this process under this name.
 

@@ -10,10 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from pipeline.errors import DeclarationError
 from pipeline.settings import Settings
-from pipeline.tasks.parallel import WORTH_A_PROCESS, count_processes, iterate_parallel, run_parallel, take_apart
+from pipeline.tasks import Workspace, open_workspace
+from pipeline.tasks.parallel import (
+    ROWS_WORTH_A_PROCESS,
+    WORTH_A_PROCESS,
+    count_processes,
+    iterate_parallel,
+    run_parallel,
+    run_shards,
+    take_apart,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,27 +32,39 @@ def with_backend(settings: Settings, parallel: str) -> Settings:
     return settings.model_copy(update={"parallel": parallel})
 
 
+def open_with(settings: Settings, parallel: str) -> Workspace:
+    return open_workspace(with_backend(settings, parallel))
+
+
 def tell_process(items: list[int]) -> list[tuple[int, int]]:
     return [(item, os.getpid()) for item in items]
 
 
+def tell_processes(workspace: Workspace, items: list[int]) -> list[tuple[int, int]]:
+    return tell_process(items)
+
+
+def tell_settings(workspace: Workspace, shard: str) -> tuple[str, int, dict[str, str]]:
+    return shard, os.getpid(), workspace.settings.to_environment()
+
+
 def test_inline_work_is_done_here(settings: Settings) -> None:
-    results = run_parallel(settings, tell_process, range(20))
+    results = run_parallel(open_with(settings, "inline"), tell_processes, range(20))
     assert results == [(item, os.getpid()) for item in range(20)]
 
 
 def test_processes_share_the_work_and_results_keep_their_order(settings: Settings) -> None:
-    results = run_parallel(with_backend(settings, "processes:2"), tell_process, range(21))
+    results = run_parallel(open_with(settings, "processes:2"), tell_processes, range(21))
     assert [item for item, _ in results] == list(range(21))
     assert os.getpid() not in {process for _, process in results}
 
 
 def test_a_little_work_starts_no_process(settings: Settings) -> None:
-    results = run_parallel(with_backend(settings, "processes:2"), tell_process, range(WORTH_A_PROCESS - 1))
+    results = run_parallel(open_with(settings, "processes:2"), tell_processes, range(WORTH_A_PROCESS - 1))
     assert {process for _, process in results} == {os.getpid()}
 
 
-def note_and_wait(items: list[Path]) -> list[None]:
+def note_and_wait(workspace: Workspace, items: list[Path]) -> list[None]:
     for item in items:
         item.touch()
         time.sleep(0.05)
@@ -56,8 +78,9 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
         "from pipeline.settings import Settings\n"
         "from pipeline.tasks.parallel import run_parallel\n"
         "from tests.tasks.test_parallel import note_and_wait\n"
-        "settings = Settings.from_environment({'NIGHTJAR_PARALLEL': 'processes:2'})\n"
-        f"run_parallel(settings, note_and_wait, [Path({str(tmp_path)!r}) / str(n) for n in range(4000)])\n"
+        "from pipeline.tasks import open_workspace\n"
+        "workspace = open_workspace(Settings.from_environment({'NIGHTJAR_PARALLEL': 'processes:2'}))\n"
+        f"run_parallel(workspace, note_and_wait, [Path({str(tmp_path)!r}) / str(n) for n in range(4000)])\n"
     )
     started = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
     wait_until(lambda: any(tmp_path.iterdir()), seconds=60)
@@ -81,7 +104,27 @@ def wait_until(condition: Callable[[], bool], *, seconds: float) -> None:
 
 
 def test_no_work_at_all(settings: Settings) -> None:
-    assert run_parallel(settings, tell_process, []) == []
+    assert run_parallel(open_with(settings, "inline"), tell_processes, []) == []
+
+
+def test_shards_are_worked_on_elsewhere_without_secrets_of_services(settings: Settings) -> None:
+    """They come back in their order, however long each takes."""
+    workspace = open_with(settings.model_copy(update={"metrics_token": SecretStr("canary")}), "processes:2")
+    done = run_shards(workspace, tell_settings, list("dcba"), rows=2 * ROWS_WORTH_A_PROCESS)
+    assert [shard for shard, _, _ in done] == list("dcba")
+    assert os.getpid() not in {process for _, process, _ in done}
+    for _, _, environment in done:
+        assert environment["NIGHTJAR_PARALLEL"] == "inline"
+        assert environment["NIGHTJAR_LAKE"] == settings.lake
+        assert "canary" not in environment.values()
+        assert settings.redis_url.get_secret_value() not in environment.values()
+
+
+@pytest.mark.parametrize(("shards", "rows"), [(1, 10 * ROWS_WORTH_A_PROCESS), (4, 2 * ROWS_WORTH_A_PROCESS - 1)])
+def test_small_shards_and_a_single_one_are_worked_on_here(settings: Settings, shards: int, rows: int) -> None:
+    workspace = open_with(settings, "processes:2")
+    done = run_shards(workspace, tell_settings, ["a"] * shards, rows=rows)
+    assert {process for _, process, _ in done} == {os.getpid()}
 
 
 def test_the_number_of_processes(settings: Settings) -> None:

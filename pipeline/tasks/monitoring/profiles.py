@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -38,7 +39,8 @@ from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import read_features
 from pipeline.tasks.monitoring.references import draft_stand_in, ensure_reference
-from pipeline.tasks.scoring import score_features
+from pipeline.tasks.parallel import run_shards
+from pipeline.tasks.scoring import score_and_look
 from pipeline.tasks.workspace import Workspace, environment_of
 
 PROFILE_STAGE = "profile"
@@ -76,23 +78,17 @@ class KnownProfile:
     warning: str | None = None
 
 
-@dataclass
-class _Tally:
-    """Counts of one shard after the other."""
+@dataclass(frozen=True)
+class _CountedShard:
+    """The features of one shard, counted.
 
-    bins: Bins
-    counts: list[Counts] = field(default_factory=list)
-    statistics: list[Statistics] = field(default_factory=list)
-    seconds: float = 0.0
+    Attributes:
+        seconds: that counting took.
+    """
 
-    def add(self, features: pd.DataFrame) -> None:
-        start = time.perf_counter()
-        self.counts.append(count_frame(self.bins, features))
-        self.statistics.append(profile_frame(features, list_numbers(self.bins)))
-        self.seconds += time.perf_counter() - start
-
-    def describe(self) -> Profile:
-        return describe_counts(self.bins, merge_counts(self.counts), merge_profiles(self.statistics))
+    counts: Counts
+    statistics: Statistics
+    seconds: float
 
 
 @dataclass
@@ -101,7 +97,7 @@ class _Counting:
 
     Attributes:
         found: it, if it was made before.
-        tally: what is counted otherwise.
+        bins: of the reference, which are counted over otherwise.
         problem: what went wrong; nothing more is tried then.
     """
 
@@ -110,7 +106,8 @@ class _Counting:
     features: Output
     inputs: dict[str, Any] = field(default_factory=dict)
     found: Output | None = None
-    tally: _Tally | None = None
+    bins: Bins | None = None
+    shards: list[_CountedShard] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     problem: str | None = None
 
@@ -118,19 +115,28 @@ class _Counting:
         """Find the reference of the champion, and what was counted over it before."""
         reference, self.warnings = _take_reference(self.workspace, self.job, self.features, champion)
         self.inputs = _name_inputs(self.features, reference)
-        self.tally = _Tally(read_bins(reference))
+        self.bins = read_bins(reference)
         self.found = None if force else self.workspace.outputs(self.job).find(PROFILE_STAGE, self.inputs)
 
-    def add(self, features: pd.DataFrame) -> None:
-        """Count a shard."""
-        if self.tally is not None and self.found is None:
-            self.tally.add(features)
+    @property
+    def look(self) -> Callable[[pd.DataFrame], _CountedShard | NightjarError | OSError] | None:
+        """What counts a shard, in whichever process scores it; None if nothing is to be counted."""
+        if self.bins is None or self.found is not None or self.problem is not None:
+            return None
+        return partial(_try_to_count, self.job.name, self.features.inputs["partition"], self.bins)
+
+    def add(self, seen: Iterable[_CountedShard | NightjarError | OSError]) -> None:
+        """Take what was counted of the shards."""
+        for shard in seen:
+            if isinstance(shard, Exception):
+                raise shard
+            self.shards.append(shard)
 
     def finish(self) -> Output | None:
         """The profile, in the lake."""
-        if self.tally is None or self.found is not None:
+        if self.bins is None or self.found is not None:
             return self.found
-        return _finish(self.workspace, self.job, self.features, self.inputs, self.tally)
+        return _finish(self.workspace, self.job, self.features, self.inputs, self.bins, self.shards)
 
     def attempt(self, work: Callable[[], T]) -> T | None:
         """Do some of it; None if that, or anything before it, went wrong."""
@@ -157,18 +163,16 @@ def score_and_profile(
     """Score a night's features with its champion, and count them in the same pass.
 
     Args:
-        load: as :func:`score_features` takes it.
+        load: as :func:`pipeline.tasks.scoring.score_features` takes it.
     """
     counting = _Counting(workspace, job, features)
     counting.attempt(lambda: counting.begin(champion, force))
 
-    def count(shard: pd.DataFrame) -> None:
-        counting.attempt(lambda: counting.add(shard))
-
-    scored = score_features(workspace, job, features, champion, force=force, load=load, look_at=count)
+    scored, seen = score_and_look(workspace, job, features, champion, force=force, load=load, look=counting.look)
+    counting.attempt(lambda: counting.add(seen))
     profile = counting.attempt(counting.finish)
     warnings = [*counting.warnings, *([] if counting.problem is None else [counting.problem])]
-    seconds = 0.0 if counting.tally is None else counting.tally.seconds
+    seconds = sum(shard.seconds for shard in counting.shards)
     return Profiled(scored, profile, warnings, round(seconds, 3))
 
 
@@ -192,7 +196,7 @@ def profile_features(workspace: Workspace, job: Job, features: Output, reference
     """Count a night's features over the bins of a reference, whatever model scored them."""
     inputs = _name_inputs(features, reference)
     found = workspace.outputs(job).find(PROFILE_STAGE, inputs)
-    return found or _finish(workspace, job, features, inputs, _Tally(read_bins(reference)))
+    return found or _finish(workspace, job, features, inputs, read_bins(reference), [])
 
 
 def _warn(job: Job, partition: str, error: Exception) -> str:
@@ -222,9 +226,37 @@ def _name_inputs(features: Output, reference: Profile) -> dict[str, Any]:
     }
 
 
-def _finish(workspace: Workspace, job: Job, features: Output, inputs: dict[str, Any], tally: _Tally) -> Output:
+def _finish(
+    workspace: Workspace, job: Job, features: Output, inputs: dict[str, Any], bins: Bins, shards: list[_CountedShard]
+) -> Output:
     """Put the profile into the lake; what was scored before is counted from its features."""
-    if not tally.counts:
-        for label in features.shards(FEATURES):
-            tally.add(read_features(workspace, job, features, label))
-    return workspace.outputs(job).commit(PROFILE_STAGE, inputs, {}, {"made_of": features.address, **tally.describe()})
+    if not shards:
+        work = partial(_read_and_count, job=job, features=features, bins=bins)
+        shards = run_shards(workspace, work, features.shards(FEATURES), rows=features.facts["rows"])
+    described = describe_counts(
+        bins,
+        merge_counts([shard.counts for shard in shards]),
+        merge_profiles([shard.statistics for shard in shards]),
+    )
+    return workspace.outputs(job).commit(PROFILE_STAGE, inputs, {}, {"made_of": features.address, **described})
+
+
+def _read_and_count(workspace: Workspace, label: str, *, job: Job, features: Output, bins: Bins) -> _CountedShard:
+    return _count_shard(bins, read_features(workspace, job, features, label))
+
+
+def _count_shard(bins: Bins, features: pd.DataFrame) -> _CountedShard:
+    start = time.perf_counter()
+    counts, statistics = count_frame(bins, features), profile_frame(features, list_numbers(bins))
+    return _CountedShard(counts, statistics, time.perf_counter() - start)
+
+
+def _try_to_count(
+    job: str, partition: str, bins: Bins, features: pd.DataFrame
+) -> _CountedShard | NightjarError | OSError:
+    """What was counted, or why nothing was: scores do not wait for it."""
+    try:
+        with conceal_rows(job, partition):
+            return _count_shard(bins, features)
+    except (NightjarError, OSError) as error:
+        return error
