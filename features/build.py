@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,9 @@ from features.declarations import Aggregate, FeatureSet, Kind, Lookup, Trailing
 from features.matching import match_keys
 from features.rows import compute_columns
 
+Totals = Mapping[int, tuple[int, int]]
+"""Count and sum over all groups of an aggregate, by window."""
+
 
 def build_features(
     population: pd.DataFrame,
@@ -20,6 +24,7 @@ def build_features(
     entity_id: str,
     dimensions: Mapping[str, pd.DataFrame],
     windows: Mapping[Aggregate, pd.DataFrame],
+    totals: Mapping[Aggregate, Totals] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """Features of every entity of ``population`` (or of one shard of it).
 
@@ -29,6 +34,8 @@ def build_features(
         dimensions: validated rows of every dimension that the feature set looks up, by source.
         windows: for every aggregate of the feature set what :func:`features.tiles.sum_windows` gave for the partition,
             with all the windows that the feature set uses.
+        totals: by window the count and sum over all groups, of aggregates whose windows hold some groups only: those of
+            the entities of ``population``.
 
     Returns:
         A new frame in the order of ``population``: the id, then the feature set's columns; numbers are float64,
@@ -49,7 +56,7 @@ def build_features(
         feature.name: _to_kind(feature.name, columns[feature.name], feature.kind) for feature in feature_set.features
     }
     for item in feature_set.trailing:
-        built.update(_trailing_columns(columns, item, windows[item.aggregate]))
+        built.update(_trailing_columns(columns, item, windows[item.aggregate], totals.get(item.aggregate)))
     order = [feature.name for feature in feature_set.columns]
     return pd.DataFrame({entity_id: rows[entity_id], **{name: built[name] for name in order}})
 
@@ -77,7 +84,9 @@ def _make_nullable(values: pd.Series) -> pd.Series:
     return values
 
 
-def _trailing_columns(rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame) -> dict[str, pd.Series]:
+def _trailing_columns(
+    rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame, overall_totals: Totals | None
+) -> dict[str, pd.Series]:
     """The item's columns, one value a row of ``rows``."""
     by = list(item.aggregate.by)
     positions = (
@@ -96,8 +105,10 @@ def _trailing_columns(rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame) ->
         elif item.function == "sum":
             values = total
         else:
-            everything = counts.sum()
-            overall = _add_exactly(totals) / unit / everything if everything else np.nan
+            everything, whole = (
+                (int(counts.sum()), _add_exactly(totals)) if overall_totals is None else overall_totals[window]
+            )
+            overall = whole / unit / everything if everything else np.nan
             values = _smoothed_mean(count, total, overall, item.smoothing)
         result[item.column(window)] = pd.Series(values, index=rows.index, dtype="float64")
     return result

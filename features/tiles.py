@@ -6,7 +6,7 @@ in units of ``10 ** -scale``), one row a group, sorted by key.  Integers add up 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -79,6 +79,39 @@ def sum_windows(tiles_by_age: Sequence[pd.DataFrame], aggregate: Aggregate, wind
     }
     keyed = pd.DataFrame({key: rows[key] for key in aggregate.by} | inside)
     return _add_up(keyed, aggregate, list(inside))
+
+
+def roll_windows(
+    before: pd.DataFrame,
+    newest: pd.DataFrame | None,
+    leaving: Mapping[int, pd.DataFrame],
+    aggregate: Aggregate,
+    windows: Sequence[int],
+) -> pd.DataFrame:
+    """The windows of a partition, from those of the partition before; the very frame that :func:`sum_windows` gives.
+
+    Args:
+        before: windows of the partition before, as :func:`sum_windows` gives them, of an aggregate with keys.
+        newest: tile of the partition itself; None if it has none.
+        leaving: by window, the tile that was in it and is not any more.
+
+    Raises:
+        ValueError: the frames do not belong together, or a sum is too large to be kept exactly.
+    """
+    keys = list(aggregate.by)
+    totals = [f"{name}_{window}" for window in windows for name in ("count", "sum")]
+    parts = [before]
+    if newest is not None:
+        parts.append(newest[keys].assign(**{total: newest[total.partition("_")[0]] for total in totals}))
+    for window, tile in leaving.items():
+        gone = {total: np.int64(0) for total in totals} | {f"{n}_{window}": -tile[n] for n in ("count", "sum")}
+        parts.append(tile[keys].assign(**gone))
+    rolled = pd.concat(parts, ignore_index=True).groupby(keys, sort=True, as_index=False, observed=True)[totals].sum()
+    if (rolled[[f"count_{window}" for window in windows]] < 0).any(axis=None):
+        raise ValueError(f"{aggregate.name}: more leaves a window than was in it")
+    rolled = rolled[rolled[f"count_{max(windows)}"] > 0].reset_index(drop=True)
+    _check_sums(rolled, aggregate, totals)
+    return rolled
 
 
 def _add_up(rows: pd.DataFrame, aggregate: Aggregate, totals: list[str]) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +15,16 @@ def encode_parquet(table: pa.Table) -> bytes:
     """``table`` as one Parquet file, without the metadata that pandas leaves in the schema."""
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(None), sink, compression=COMPRESSION, write_page_checksum=True)
+    return bytes(sink.getvalue())
+
+
+def encode_groups(tables: Sequence[pa.Table]) -> bytes:
+    """Tables of one schema as one Parquet file: a row group each, also of those without rows."""
+    sink = pa.BufferOutputStream()
+    schema = tables[0].schema.remove_metadata()
+    with pq.ParquetWriter(sink, schema, compression=COMPRESSION, write_page_checksum=True) as writer:
+        for table in tables:
+            writer.write_table(table.replace_schema_metadata(None))
     return bytes(sink.getvalue())
 
 

@@ -12,12 +12,13 @@ hence another place.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.digests import canonical_json, digest_bytes, digest_json
@@ -150,6 +151,20 @@ class StageOutputs:
         file = OutputFile(name=f"{label}-{sha256[:16]}.{suffix}", rows=rows, sha256=sha256)
         self._lake.replace(f"{self._folder(stage, digest_json(inputs))}/{file.name}", content)
         return file
+
+    def read_group(self, stage: str, inputs: Mapping[str, Any], file: OutputFile, group: int) -> pa.Table:
+        """One row group of a file that was written for an output in the making.
+
+        Raises:
+            OSError: the file is gone, or a page is not what was written.
+        """
+        with self._lake.open(f"{self._folder(stage, digest_json(inputs))}/{file.name}") as stream:
+            return pq.ParquetFile(stream, page_checksum_verification=True).read_row_group(group)
+
+    def discard(self, stage: str, inputs: Mapping[str, Any], files: Sequence[OutputFile]) -> None:
+        """Remove files that were written for an output, and that it was not to have."""
+        for file in files:
+            self._lake.remove(f"{self._folder(stage, digest_json(inputs))}/{file.name}")
 
     def commit(
         self, stage: str, inputs: Mapping[str, Any], files: Mapping[str, OutputFile], facts: Mapping[str, Any]

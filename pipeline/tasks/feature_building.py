@@ -23,15 +23,29 @@ from pipeline.stages.matrix import take_matrix
 from pipeline.stores.acceptances import Acceptance
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.accepting import Validated, validate_source
+from pipeline.tasks.aggregates import TILE_CODE, list_partitioned
 from pipeline.tasks.parallel import run_shards
+from pipeline.tasks.partitioned_tiles import partition_tiles
 from pipeline.tasks.partitions import find_delivery, trailing_days
 from pipeline.tasks.per_process import PerProcess
-from pipeline.tasks.tiling import TILE_CODE, computing, make_tiles, read_rows, read_shard, sum_aggregate
+from pipeline.tasks.rolled_windows import read_totals, read_windows, roll_partitioned
+from pipeline.tasks.tiling import computing, make_missing_tiles, read_rows, read_shard, sum_aggregate
 from pipeline.tasks.validating import VALID
 from pipeline.tasks.workspace import Workspace, environment_of
 
 STAGE = "build_features"
 ROLE = "features"
+
+_CODE = (
+    *TILE_CODE,
+    "features.build",
+    "features.matching",
+    "pipeline.stages.partitioning",
+    "pipeline.tasks.aggregates",
+    "pipeline.tasks.partitioned_tiles",
+    "pipeline.tasks.rolled_windows",
+    "pipeline.tasks.tiling",
+)
 
 
 @dataclass(frozen=True)
@@ -184,21 +198,19 @@ def build_partition(
         "dimensions": {name: output.digest for name, output in inputs_of.dimensions.items()},
         "trailing": {name: [output and output.digest for output in days] for name, days in inputs_of.trailing.items()},
         "feature_set": feature_set.digest,
-        "code": digest_code(*TILE_CODE, "features.build", "features.matching", "pipeline.tasks.tiling", __name__),
+        "code": digest_code(*_CODE, __name__),
         "environment": environment_of(),
     }
     outputs = workspace.outputs(job)
     if not force and (found := outputs.find(STAGE, inputs)) is not None:
         return found
-    if force:
-        for days in inputs_of.trailing.values():
-            for rows in filter(None, days):
-                make_tiles(workspace, job, feature_set, rows)
+    windows = _sum_windows(workspace, job, feature_set, inputs_of, force=force)
     work = partial(
         _build_shard,
         job=job,
         population=inputs_of.population,
         inputs=inputs,
+        partitioned=windows,
         shared=PerProcess(partial(_gather_shared, job=job, inputs_of=inputs_of)),
     )
     shards = list(enumerate(inputs_of.population.shards(VALID)))
@@ -214,6 +226,30 @@ def read_features(workspace: Workspace, job: Job, output: Output, label: str) ->
     return features
 
 
+def _sum_windows(
+    workspace: Workspace, job: Job, feature_set: FeatureSet, inputs_of: FeatureInputs, *, force: bool
+) -> dict[Aggregate, Output]:
+    """The windows of aggregates by the entity; of the others, no more than the tiles, which every process adds up."""
+    deliveries = {name: [rows for rows in days if rows is not None] for name, days in inputs_of.trailing.items()}
+    for days in deliveries.values():
+        for rows in days:
+            make_missing_tiles(workspace, job, feature_set, rows, force=force)
+            if force:
+                partition_tiles(workspace, job, feature_set, rows, force=True)
+    return {
+        aggregate: roll_partitioned(
+            workspace,
+            job,
+            feature_set,
+            aggregate,
+            inputs_of.partition,
+            inputs_of.trailing[aggregate.source],
+            force=force,
+        )
+        for aggregate in list_partitioned(job, feature_set)
+    }
+
+
 @dataclass(frozen=True)
 class _Shared:
     """What the features of every shard are made from beside its own rows."""
@@ -225,12 +261,14 @@ class _Shared:
 
 def _gather_shared(workspace: Workspace, *, job: Job, inputs_of: FeatureInputs) -> _Shared:
     feature_set = load_feature_set(job)
+    partitioned = list_partitioned(job, feature_set)
     return _Shared(
         feature_set,
         {name: read_rows(workspace, job, name, output) for name, output in inputs_of.dimensions.items()},
         {
             aggregate: sum_aggregate(workspace, job, feature_set, aggregate, inputs_of.trailing[aggregate.source])
             for aggregate in feature_set.aggregates
+            if aggregate not in partitioned
         },
     )
 
@@ -242,18 +280,21 @@ def _build_shard(
     job: Job,
     population: Output,
     inputs: Mapping[str, Any],
+    partitioned: Mapping[Aggregate, Output],
     shared: PerProcess[_Shared],
 ) -> OutputFile:
     number, label = shard
     others = shared(workspace)
     rows = read_shard(workspace, job, job.population.name, population, label)
+    own = {aggregate: read_windows(workspace, job, windows, number) for aggregate, windows in partitioned.items()}
     with computing(job, job.population.name):
         features = build_features(
             rows,
             others.feature_set,
             entity_id=job.entity_id,
             dimensions=others.dimensions,
-            windows=others.windows,
+            windows={**others.windows, **own},
+            totals={aggregate: read_totals(windows) for aggregate, windows in partitioned.items()},
         )
     take_matrix(features, job, inputs["partition"])
     table = pa.Table.from_pandas(

@@ -19,6 +19,7 @@ from pipeline.stores.stage_outputs import MANIFEST, Output
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.judging import find_judgement
 from pipeline.tasks.manifests import list_releases, read_manifest
+from pipeline.tasks.partitioned_tiles import STAGE as TILES
 from pipeline.tasks.partitions import find_delivery, trailing_days
 from pipeline.tasks.retraining import EVALUATE_STAGE, choose_own_verdicts
 from pipeline.tasks.validating import find_validated
@@ -88,7 +89,12 @@ def find_reached(
             reached.add(name)
             if (output := by_name.get(name)) is not None:
                 waiting += [output.digest, output.address, *find_digests(output.inputs), *find_digests(output.facts)]
-    return reached
+    return reached | _find_tiles(made, reached)
+
+
+def _find_tiles(made: Iterable[Output], reached: Collection[str]) -> set[str]:
+    """Tiles in partitions stay with their validated delivery: later windows are made of them."""
+    return {output.address for output in made if output.stage == TILES and output.inputs["validated"] in reached}
 
 
 def find_model_digests(workspace: Workspace, job: Job, documents: Iterable[str], reached: Collection[str]) -> set[str]:

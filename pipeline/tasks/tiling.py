@@ -4,35 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import pandas as pd
 
 from features.declarations import Aggregate, FeatureSet
 from features.tiles import make_tile, merge_tiles, sum_windows
 from pipeline.contracts import POSITION, load_contract
-from pipeline.digests import digest_all, digest_code, digest_json
 from pipeline.errors import BadInputError
 from pipeline.job import Job
 from pipeline.stages.validate import frame_from_arrow
 from pipeline.stores.stage_outputs import Output
+from pipeline.tasks.aggregates import define_aggregate, list_partitioned, list_windows
 from pipeline.tasks.concealing import describe_exception
+from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.validating import VALID
-from pipeline.tasks.workspace import Workspace, environment_of
-
-TILE_CODE = ("features.tiles", "features.rows")
+from pipeline.tasks.workspace import Workspace
 
 
 def sum_aggregate(
     workspace: Workspace, job: Job, feature_set: FeatureSet, aggregate: Aggregate, days: Sequence[Output | None]
 ) -> pd.DataFrame:
-    """Trailing windows of an aggregate; a day that is None adds nothing to them.
+    """Trailing windows of an aggregate whose tiles are whole; a day that is None adds nothing to them.
 
     Args:
         days: validated deliveries, the partition's own first, then those of the days before.
     """
-    windows = sorted(
-        {window for item in feature_set.trailing if item.aggregate == aggregate for window in item.windows}
-    )
+    windows = list_windows(feature_set, aggregate)
     found = [
         None if rows is None else _tile_of(workspace, job, feature_set, aggregate, rows)
         for rows in days[: max(windows)]
@@ -47,33 +45,62 @@ def _tile_of(
     workspace: Workspace, job: Job, feature_set: FeatureSet, aggregate: Aggregate, rows: Output
 ) -> pd.DataFrame:
     """The tile of one validated delivery, made if nobody has made it yet."""
-    tile = workspace.tiles.find(aggregate.name, _define(feature_set, aggregate), rows.digest)
+    tile = _find_tile(workspace, feature_set, aggregate, rows)
     return make_tiles(workspace, job, feature_set, rows)[aggregate] if tile is None else tile
 
 
-def make_tiles(workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output) -> dict[Aggregate, pd.DataFrame]:
-    """All tiles of one validated delivery, whose rows are read once, shard by shard."""
+def _find_tile(
+    workspace: Workspace, feature_set: FeatureSet, aggregate: Aggregate, rows: Output
+) -> pd.DataFrame | None:
+    return workspace.tiles.find(aggregate.name, define_aggregate(feature_set, aggregate), rows.digest)
+
+
+def _list_whole(job: Job, feature_set: FeatureSet, rows: Output) -> list[Aggregate]:
+    partitioned = list_partitioned(job, feature_set)
     source = rows.inputs["source"]
-    parts: dict[Aggregate, list[pd.DataFrame]] = {
-        aggregate: [] for aggregate in feature_set.aggregates if aggregate.source == source
-    }
-    with computing(job, source):
-        for label in rows.shards(VALID):
-            shard = read_shard(workspace, job, source, rows, label)
-            for aggregate, tiles in parts.items():
-                tiles.append(make_tile(shard, feature_set, aggregate))
-        merged = {aggregate: merge_tiles(tiles, aggregate) for aggregate, tiles in parts.items()}
+    return [each for each in feature_set.aggregates if each.source == source and each not in partitioned]
+
+
+def make_missing_tiles(
+    workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output, *, force: bool = False
+) -> None:
+    """Make the whole tiles of one validated delivery, if not all of them are there."""
+    whole = _list_whole(job, feature_set, rows)
+    if force or any(_find_tile(workspace, feature_set, aggregate, rows) is None for aggregate in whole):
+        make_tiles(workspace, job, feature_set, rows)
+
+
+def make_tiles(workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output) -> dict[Aggregate, pd.DataFrame]:
+    """All whole tiles of one validated delivery, whose rows are read once, shard by shard."""
+    aggregates = _list_whole(job, feature_set, rows)
+    if not aggregates:
+        return {}
+    work = partial(tile_shard, job=job, feature_set=feature_set, aggregates=aggregates, rows=rows)
+    parts = run_shards(workspace, work, rows.shards(VALID), rows=rows.rows[VALID])
+    with computing(job, rows.inputs["source"]):
+        merged = {each: merge_tiles([part[each] for part in parts], each) for each in aggregates}
     return {
-        aggregate: workspace.tiles.put(aggregate.name, _define(feature_set, aggregate), rows.digest, tile)
+        aggregate: workspace.tiles.put(aggregate.name, define_aggregate(feature_set, aggregate), rows.digest, tile)
         for aggregate, tile in merged.items()
     }
 
 
-def _define(feature_set: FeatureSet, aggregate: Aggregate) -> str:
-    """Digest of what a tile holds and how it is made."""
-    return digest_all(
-        [feature_set.aggregate_digests[aggregate], digest_code(*TILE_CODE), digest_json(environment_of())]
-    )
+def tile_shard(
+    workspace: Workspace,
+    label: str,
+    *,
+    job: Job,
+    feature_set: FeatureSet,
+    aggregates: Sequence[Aggregate],
+    rows: Output,
+) -> dict[Aggregate, pd.DataFrame]:
+    """The tiles of one shard of a validated delivery."""
+    source = rows.inputs["source"]
+    wanted = [name for each in aggregates for name in (*each.by, each.value) if name is not None]
+    columns = feature_set.required_columns(wanted, load_contract(job.source(source)).columns)
+    shard = read_shard(workspace, job, source, rows, label, columns)
+    with computing(job, source):
+        return {aggregate: make_tile(shard, feature_set, aggregate) for aggregate in aggregates}
 
 
 def read_shard(

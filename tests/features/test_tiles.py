@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.declarations import Aggregate
-from features.tiles import make_tile, merge_tiles, sum_windows
+from features.tiles import make_tile, merge_tiles, roll_windows, sum_windows
 from tests.features.frames import ALL, BY_TOWN, BY_TOWN_AND_KIND, FEATURES, ROWS, make_parcels
 
 
@@ -132,3 +132,45 @@ def test_tiles_of_shards_merge_into_the_tile_of_all_rows(rows: list[tuple[str, f
     whole = make_tile(frame, FEATURES, aggregate)
     parts = [make_tile(frame.iloc[start::3], FEATURES, aggregate) for start in (2, 0, 1)]
     pd.testing.assert_frame_equal(merge_tiles(parts, aggregate), whole)
+
+
+DAYS = st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5)), max_size=4), min_size=2, max_size=9)
+
+
+@given(DAYS)
+def test_windows_that_are_rolled_on_are_those_that_are_added_up(days: list[list[tuple[str, int]]]) -> None:
+    """Day after day, groups come and vanish."""
+    lengths = [1, 2, 4]
+    tiles = [
+        make_tile(
+            pd.DataFrame(
+                {
+                    "town": pd.array([town for town, _ in day], dtype="str"),
+                    "weight": pd.Series([float(weight) for _, weight in day], dtype="float64"),
+                }
+            ),
+            FEATURES,
+            TONS,
+        )
+        for day in days
+    ]
+    rolled = sum_windows(tiles[:1], TONS, lengths)
+    for today in range(1, len(tiles)):
+        leaving = {length: tiles[today - length] for length in lengths if today >= length}
+        rolled = roll_windows(rolled, tiles[today], leaving, TONS, lengths)
+        pd.testing.assert_frame_equal(rolled, sum_windows(tiles[today::-1], TONS, lengths))
+
+
+def test_a_day_without_a_tile_lets_others_leave_all_the_same() -> None:
+    first = make_tile(make_rows(1.0), FEATURES, BY_TOWN)
+    second = make_tile(make_rows(2.0, town="Bonn"), FEATURES, BY_TOWN)
+    before = sum_windows([second, first], BY_TOWN, [1, 2])
+    rolled = roll_windows(before, None, {1: second, 2: first}, BY_TOWN, [1, 2])
+    pd.testing.assert_frame_equal(rolled, sum_windows([second.iloc[:0], second], BY_TOWN, [1, 2]))
+
+
+def test_a_tile_that_was_never_in_the_window_is_refused() -> None:
+    before = sum_windows([make_tile(make_rows(1.0), FEATURES, BY_TOWN)], BY_TOWN, [1])
+    stranger = make_tile(make_rows(1.0, 2.0), FEATURES, BY_TOWN)
+    with pytest.raises(ValueError, match="more leaves a window than was in it"):
+        roll_windows(before, None, {1: stranger}, BY_TOWN, [1])

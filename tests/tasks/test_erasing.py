@@ -27,7 +27,7 @@ from tests.tasks.test_bad_deliveries import set_amps
 
 ID = str(FIRST_ID + 10)
 WHO, WHY = "Jane Doe", "asked to be forgotten"
-LAKE_KINDS = {"delivery", "ingest", "validate", "build_features", "score", "tile", "background"}
+LAKE_KINDS = {"delivery", "ingest", "validate", "build_features", "score", "tiles", "windows", "background"}
 
 
 def erase(served: Served, entity_id: str = ID) -> dict[str, Any]:
