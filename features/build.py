@@ -55,8 +55,13 @@ def build_features(
     built = {
         feature.name: _to_kind(feature.name, columns[feature.name], feature.kind) for feature in feature_set.features
     }
+    positions: dict[tuple[Aggregate, tuple[str, ...]], np.ndarray] = {}
     for item in feature_set.trailing:
-        built.update(_trailing_columns(columns, item, windows[item.aggregate], totals.get(item.aggregate)))
+        sums = windows[item.aggregate]
+        name = item.aggregate, item.keys
+        if name not in positions:
+            positions[name] = _match_groups(columns, item, sums)
+        built.update(_trailing_columns(columns.index, positions[name], item, sums, totals.get(item.aggregate)))
     order = [feature.name for feature in feature_set.columns]
     return pd.DataFrame({entity_id: rows[entity_id], **{name: built[name] for name in order}})
 
@@ -84,14 +89,16 @@ def _make_nullable(values: pd.Series) -> pd.Series:
     return values
 
 
-def _trailing_columns(
-    rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame, overall_totals: Totals | None
-) -> dict[str, pd.Series]:
-    """The item's columns, one value a row of ``rows``."""
+def _match_groups(rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame) -> np.ndarray:
+    """For every row the position of its group, or -1; without keys there is one group of all."""
     by = list(item.aggregate.by)
-    positions = (
-        match_keys(rows[list(item.keys)], sums[by], item.aggregate.name) if by else np.zeros(len(rows), dtype="int64")
-    )
+    return match_keys(rows[list(item.keys)], sums[by], item.aggregate.name) if by else np.zeros(len(rows), "int64")
+
+
+def _trailing_columns(
+    index: pd.Index, positions: np.ndarray, item: Trailing, sums: pd.DataFrame, overall_totals: Totals | None
+) -> dict[str, pd.Series]:
+    """The item's columns, one value a row."""
     found = positions >= 0
     unit = 10.0**item.aggregate.scale
     result = {}
@@ -110,7 +117,7 @@ def _trailing_columns(
             )
             overall = whole / unit / everything if everything else np.nan
             values = _smoothed_mean(count, total, overall, item.smoothing)
-        result[item.column(window)] = pd.Series(values, index=rows.index, dtype="float64")
+        result[item.column(window)] = pd.Series(values, index=index, dtype="float64")
     return result
 
 

@@ -78,9 +78,10 @@ def split_shards(table: pa.Table, key: Sequence[str], shards: int) -> Iterator[t
     owner = shards_of(table, key, shards)
     order = np.argsort(owner, kind="stable")
     bounds = np.searchsorted(owner[order], np.arange(shards + 1))
+    sorted_rows = table.take(pa.array(order))
     for shard, (start, end) in enumerate(pairwise(bounds)):
         if end > start:
-            yield shard, table.take(pa.array(order[start:end]))
+            yield shard, sorted_rows.slice(start, end - start)
 
 
 def _cast_without_loss(column: pa.ChunkedArray, expected: pa.DataType) -> pa.ChunkedArray | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-COMPRESSION = "zstd"
+COMPRESSION = "lz4"
 ROWS_AT_ONCE = 65_536
 
 

@@ -1,9 +1,15 @@
-"""Shard files that are written while their rows are still streaming in, in bounded memory."""
+"""Shard files that are written while their rows are still streaming in, in bounded memory.
+
+Threads encode: Arrow lets others run meanwhile.  The bytes of a file depend on its rows and on how they came alone.
+"""
 
 from __future__ import annotations
 
+import os
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from threading import Semaphore
 from types import TracebackType
 
 import pyarrow as pa
@@ -12,6 +18,8 @@ import pyarrow.parquet as pq
 from pipeline.stores.parquet import COMPRESSION
 
 ROWS_PER_GROUP = 65_536
+ENCODERS = min(4, len(os.sched_getaffinity(0)))
+"""Threads that encode; every one of them has a row group in its hands, and another one waiting."""
 
 
 class ShardFiles:
@@ -26,6 +34,9 @@ class ShardFiles:
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._pending: dict[str, list[pa.Table]] = {}
         self._rows: dict[str, int] = {}
+        self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode-shards")
+        self._encoding: dict[str, Future[None]] = {}
+        self._slots = Semaphore(2 * ENCODERS)
 
     def __enter__(self) -> ShardFiles:
         return self
@@ -33,6 +44,7 @@ class ShardFiles:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._encoders.shutdown()
         for writer in self._writers.values():
             writer.close()
         self._folder.cleanup()
@@ -48,14 +60,25 @@ class ShardFiles:
     def finish(self, label: str) -> tuple[bytes, int]:
         """The complete file ``label`` and its number of rows; a label that got no rows gives an empty table."""
         self._flush(label)
+        self._encoding.pop(label).result()
         self._writers.pop(label).close()
         return self._path(label).read_bytes(), self._rows.get(label, 0)
 
     def _flush(self, label: str) -> None:
-        if label not in self._writers:
-            self._writers[label] = pq.ParquetWriter(self._path(label), self._schema, compression=COMPRESSION)
-        if pending := self._pending.pop(label, []):
-            self._writers[label].write_table(pa.concat_tables(pending), row_group_size=ROWS_PER_GROUP)
+        """Have a row group written, after the one before it."""
+        if (before := self._encoding.pop(label, None)) is not None:
+            before.result()
+        self._slots.acquire()
+        self._encoding[label] = self._encoders.submit(self._encode, label, self._pending.pop(label, []))
+
+    def _encode(self, label: str, tables: list[pa.Table]) -> None:
+        try:
+            if label not in self._writers:
+                self._writers[label] = pq.ParquetWriter(self._path(label), self._schema, compression=COMPRESSION)
+            if tables:
+                self._writers[label].write_table(pa.concat_tables(tables), row_group_size=ROWS_PER_GROUP)
+        finally:
+            self._slots.release()
 
     def _path(self, label: str) -> Path:
         return Path(self._folder.name) / label

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ from pipeline.stages.ingest import (
 )
 from pipeline.stages.schema_changes import NEW_IGNORED, Difference, describe_differences, list_expected
 from pipeline.stores.deliveries import Delivery
-from pipeline.stores.shard_files import ShardFiles
+from pipeline.stores.shard_files import ENCODERS, ShardFiles
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.concealing import describe_exception
 from pipeline.tasks.partitions import find_delivery, trailing_days
@@ -29,7 +30,7 @@ from pipeline.tasks.workspace import Workspace, environment_of
 
 STAGE = "ingest"
 ROLE = "rows"
-BATCH_ROWS = 65_536
+BATCH_ROWS = 262_144
 
 
 def ingest_delivery(
@@ -48,15 +49,18 @@ def ingest_delivery(
         return found
     expected = load_contract(source).arrow_schema()
     workspace.deliveries.verify(delivery, job.name)
-    files: dict[str, OutputFile] = {}
     differences: dict[Difference, None] = {}
     with ShardFiles(number_rows(expected.empty_table(), 0).schema) as shard_files:
         for table in _read_batches(workspace, job, source, delivery, expected, differences):
             for shard, rows in split_shards(table, source.key, source.shards):
                 shard_files.append(shard_label(ROLE, shard), rows)
-        for shard in range(source.shards):
-            label = shard_label(ROLE, shard)
-            files[label] = outputs.write_bytes(STAGE, inputs, label, *shard_files.finish(label))
+
+        def finish(label: str) -> OutputFile:
+            return outputs.write_bytes(STAGE, inputs, label, *shard_files.finish(label))
+
+        labels = [shard_label(ROLE, shard) for shard in range(source.shards)]
+        with ThreadPoolExecutor(ENCODERS, thread_name_prefix="finish-shards") as finishers:
+            files = dict(zip(labels, finishers.map(finish, labels), strict=True))
     facts = {"received": delivery.rows, "schema": [difference.to_json() for difference in differences]}
     return outputs.commit(STAGE, inputs, files, facts)
 

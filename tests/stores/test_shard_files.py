@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.stores import shard_files
 from pipeline.stores.parquet import decode_parquet
 from pipeline.stores.shard_files import ROWS_PER_GROUP, ShardFiles
 
@@ -49,11 +51,18 @@ def test_every_label_has_its_own_file() -> None:
     assert decode_parquet(found["c"][0]) == SCHEMA.empty_table()
 
 
+def wait_for_rows(folder: Path) -> None:
+    """Until a thread has written a row group."""
+    deadline = time.monotonic() + 30
+    while not any(path.stat().st_size > 1000 for path in folder.rglob("rows")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 def test_rows_are_not_held_back_beyond_a_group(temporary_folder: Path) -> None:
     with ShardFiles(SCHEMA) as files:
         files.append("rows", make_table(0, ROWS_PER_GROUP))
-        (path,) = temporary_folder.rglob("rows")
-        assert path.stat().st_size > 1000
+        wait_for_rows(temporary_folder)
         files.append("rows", make_table(0, 1))
         content, _ = files.finish("rows")
     assert pq.ParquetFile(pa.BufferReader(content)).metadata.num_row_groups == 2
@@ -70,3 +79,25 @@ def test_nothing_is_left_behind_even_after_an_error(temporary_folder: Path) -> N
         write_and_fail()
     write((0, 1))
     assert list(temporary_folder.iterdir()) == []
+
+
+def test_the_bytes_do_not_depend_on_how_many_threads_encode(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = pa.table({"id": pa.array(range(3 * ROWS_PER_GROUP), pa.int64())})
+    made = []
+    for encoders in (1, 4):
+        monkeypatch.setattr(shard_files, "ENCODERS", encoders)
+        with ShardFiles(rows.schema) as files:
+            for start in range(0, rows.num_rows, 10_000):
+                for label in ("one", "two", "three"):
+                    files.append(label, rows.slice(start, 10_000))
+            made.append({label: files.finish(label) for label in ("one", "two", "three", "none")})
+    assert made[0] == made[1]
+    assert made[0]["two"][1] == rows.num_rows
+
+
+def test_what_an_encoder_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shard_files, "COMPRESSION", "no such codec")
+    with ShardFiles(SCHEMA) as files:
+        files.append("rows", make_table(0, ROWS_PER_GROUP))
+        with pytest.raises(pa.ArrowException, match="no such codec"):
+            files.finish("rows")

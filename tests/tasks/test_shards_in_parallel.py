@@ -73,6 +73,9 @@ def test_a_shard_that_is_refused_elsewhere_is_refused_with_the_same_words(
         narrow = job.model_copy(update={"score_range": (0.0, 0.5)})
         with pytest.raises(BadInputError) as caught:
             run_until_scored(workspace, narrow, LIVE)
-        errors.append(caught.value.to_json())
+        parts = caught.value.to_json()
+        assert "0 not finite" in parts.pop("found"), "of whichever shard failed first"
+        assert "finite scores from 0.0 to 0.5" in parts.pop("expected")
+        errors.append(parts)
     assert errors[0] == errors[1]
     assert errors[0]["problem"] == "model 1 gave scores that may not be published"
