@@ -81,7 +81,7 @@ def _make_environment(home: str, url: str) -> dict[str, str]:
         "NIGHTJAR_LAKE": f"{home}/lake",
         "NIGHTJAR_REDIS_URL": url,
         "NIGHTJAR_JOBS": "benchmarks.customers.job",
-        "NIGHTJAR_CLOCK": datetime.combine(NIGHT + timedelta(days=1), datetime.min.time(), UTC).isoformat(),
+        "NIGHTJAR_CLOCK": (JOB.cutoff(NIGHT) + timedelta(hours=1)).isoformat(),
         "NIGHTJAR_PARALLEL": os.environ.get("NIGHTJAR_PARALLEL", ""),
         "PYTHONPATH": str(Path.cwd()),
     }

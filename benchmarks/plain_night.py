@@ -111,7 +111,8 @@ def expect_of_events() -> list[Any]:
 def check(name: str, frame: pd.DataFrame, expectations: list[Any]) -> None:
     """Hold a suite against a frame, or stop."""
     context = gx.get_context(mode="ephemeral")
-    context.config.progress_bars = {"globally": False, "metric_calculations": False}
+    progress_bars: Any = {"globally": False, "metric_calculations": False}
+    context.config.progress_bars = progress_bars
     asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
     batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(gx.ExpectationSuite(name=name, expectations=expectations))
