@@ -95,6 +95,18 @@ def take_sample(rows: pd.DataFrame, most: int = SAMPLE_ROWS) -> pd.DataFrame:
     return rows.iloc[np.sort(np.argpartition(hashes, most)[:most])]
 
 
+def thin_out(rows: pd.DataFrame, whole: int, most: int = SAMPLE_ROWS) -> pd.DataFrame:
+    """The rows of a shard that :func:`take_sample` may choose from all ``whole`` rows: little more than its share.
+
+    Hashes are as good as random: ten standard deviations of the number below the cut are left for chance.
+    """
+    share = (most + 10 * math.sqrt(most) + 100) / max(whole, 1)
+    if share >= 1:
+        return rows
+    hashes = _hash_positions(rows[POSITION].to_numpy(dtype=np.uint64))
+    return rows[hashes < np.uint64(share * 2.0**64)]
+
+
 def judge_batch(
     suite: Suite, sample: pd.DataFrame, rows: int, table: pd.DataFrame, *, may_be_empty: bool = False
 ) -> BatchVerdict:

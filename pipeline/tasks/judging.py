@@ -13,12 +13,13 @@ from pipeline.contracts import load_contract, load_suite
 from pipeline.digests import digest_code, digest_declared_code
 from pipeline.errors import BadInputError
 from pipeline.job import Job, Source
-from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, take_sample
+from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, take_sample, thin_out
 from pipeline.stages.profile import profile_table
 from pipeline.stages.validate import frame_from_arrow
 from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.measuring import References, list_measure_inputs, take_measures, take_references
+from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.partitions import find_delivery, trailing_days
 from pipeline.tasks.validating import PROFILE_CODE, VALID, check_rows, find_validated, read_profile, validate_delivery
 from pipeline.tasks.workspace import Workspace, environment_of
@@ -41,18 +42,24 @@ def judge_delivery(
     suite = load_suite(source, len(trailing))
     if suite is None:
         return None
-    contract = load_contract(source)
-    samples = [take_sample(frame_from_arrow(outputs.read(rows, label), contract)) for label in rows.shards(VALID)]
-    sample = take_sample(pd.concat(samples, ignore_index=True))
+    valid = rows.facts["received"] - rows.facts["quarantined"]
+    work = partial(_sample_shard, job=job, source=source, rows=rows, whole=valid)
+    sample = take_sample(pd.concat(run_shards(workspace, work, rows.shards(VALID), rows=valid), ignore_index=True))
     table = profile_table(
         read_profile(outputs, rows), [read_profile(outputs, earlier) for earlier in trailing], suite.profile_columns
     )
     measured, unmeasured = take_measures(workspace, job, source, delivery, rows, references)
     suite = suite.without(unmeasured)
-    valid = rows.facts["received"] - rows.facts["quarantined"]
     verdict = judge_batch(suite, sample, valid, table.assign(**measured), may_be_empty=source.may_be_empty)
     facts = {"suite": suite.digest, "verdict": verdict.to_json(), "unmeasured": unmeasured}
     return outputs.commit(STAGE, inputs, {}, facts)
+
+
+def _sample_shard(
+    workspace: Workspace, label: str, *, job: Job, source: Source, rows: Output, whole: int
+) -> pd.DataFrame:
+    shard = frame_from_arrow(workspace.outputs(job).read(rows, label), load_contract(source))
+    return thin_out(shard, whole)
 
 
 def find_judgement(workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output) -> Output | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import UnavailableError
+from pipeline.errors import DeclarationError, UnavailableError
 from pipeline.job import Job
 from pipeline.settings import Settings
 from pipeline.tasks import Workspace, dask_cluster, open_workspace, parallel
@@ -87,3 +87,13 @@ def test_a_cluster_without_workers_is_unavailable(
     monkeypatch.setattr(dask_cluster, "PATIENCE", 1.0)
     with start_cluster(tmp_path, workers=0) as cluster, pytest.raises(UnavailableError, match="has no workers"):
         count_processes(settings.model_copy(update={"parallel": cluster.url}))
+
+
+def test_a_worker_of_other_code_refuses_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    work = dask_cluster.work_on_cluster(list)
+    assert work([1, 2]) == [1, 2]
+    other = {**dask_cluster._describe_code(), "pandas": "0.1"}
+    monkeypatch.setattr(dask_cluster, "_describe_code", lambda: other)
+    with pytest.raises(DeclarationError, match="not of the code and libraries") as caught:
+        work([1, 2])
+    assert caught.value.found == "pandas 0.1"
