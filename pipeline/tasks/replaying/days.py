@@ -63,7 +63,7 @@ class Replay:
     """What every process of a replay knows.
 
     Attributes:
-        settings: of a process that starts no others.
+        settings: of a process that starts no others, and knows no secret but the keys of models.
         first, last: the nights that are replayed.
         known_by: newest partition with deliveries to grade by.
         days: what :func:`describe_day` says, by partition; the same for every process and every training.
@@ -123,13 +123,12 @@ def prepare_replay(
     end = min(closing_day(job, last.isoformat()), known_by)
     days = list_days(start, date.fromisoformat(end))
     _land(workspace, job, days, tell)
-    settings = workspace.settings.model_copy(update={"parallel": "inline"})
-    alone = Workspace(settings, workspace.clock)
+    alone = Workspace(workspace.settings.for_workers(), workspace.clock)
     chunks = take_apart(workspace.settings, [days[at : at + CHUNK] for at in range(0, len(days), CHUNK)])
     _work_off(workspace, "validate", partial(_validate, alone, job), chunks, tell)
     built = _work_off(workspace, "build features", partial(_build, alone, job, end), chunks, tell)
     described = {entry["partition"]: entry for entry in sorted(built, key=lambda entry: entry["partition"])}
-    return Replay(settings, job, first, last, end, described, _name(job, first, described))
+    return Replay(alone.settings, job, first, last, end, described, _name(job, first, described))
 
 
 def _name(job: Job, first: date, described: Mapping[str, Any]) -> str:
