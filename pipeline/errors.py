@@ -139,6 +139,10 @@ class OutdatedModelError(RefusedError):
     """A model is for features or code that are no longer those of today; nothing that is done here mends that."""
 
 
+class NotCompiledError(RefusedError):
+    """A model's compiled trees are not there or may not be used; scikit-learn scores in their place."""
+
+
 class UnavailableError(NightjarError):
     """A service did not answer or could not take more; trying again later may help."""
 

@@ -11,7 +11,9 @@ import hypothesis
 import pytest
 from pydantic import SecretStr
 
+from pipeline.errors import NotCompiledError
 from pipeline.settings import Settings
+from pipeline.trees.build import build_kernel
 from tests.clock import Clock
 from tests.mail_server import MailServer, run_mail_server
 from tests.stores.predictions.certificates import make_certificates
@@ -74,6 +76,15 @@ def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def kernel() -> Path:
+    """The kernel of compiled trees, which set-up builds where there is a C compiler; without one there is none."""
+    try:
+        return build_kernel()
+    except NotCompiledError as error:
+        pytest.skip(error.problem)
 
 
 @pytest.fixture
