@@ -24,7 +24,7 @@ from pydantic import ValidationError
 from features.declarations import FeatureSet
 from pipeline.digests import canonical_json, digest_bytes
 from pipeline.errors import DamagedError, RefusedError
-from pipeline.stores.golden_rows import encode_golden_rows
+from pipeline.stores.golden_rows import GoldenRows, encode_golden_rows
 from pipeline.stores.lake import Lake
 from pipeline.stores.ledger_events import ModelVersion, Parameter
 from pipeline.stores.model_checks import ModelChecks
@@ -35,15 +35,21 @@ from pipeline.stores.model_pickling import pickle_estimator
 from pipeline.stores.signatures import ALGORITHM, SigningKeys
 
 _NO_KEYS = SigningKeys(())
+_SIGNED = "nightjar model"
 
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted estimator whose bytes were verified."""
+    """A fitted estimator whose bytes were verified.
+
+    Attributes:
+        compiled: digest of the compiled trees that take the part of the estimator's own; None if nothing does.
+    """
 
     version: str
     estimator: Any
     metadata: ModelMetadata
+    compiled: str | None = None
 
     @property
     def feature_columns(self) -> tuple[str, ...]:
@@ -127,7 +133,7 @@ class Models:
         self._lake.replace(self._golden_path(golden_rows.digest), golden_content)
         self._lake.replace(self._metadata_path(digest, metadata_digest), description)
         for name in self._keys.names[:1]:
-            signature = self._keys.sign(name, self._job, digest, metadata_digest)
+            signature = self._keys.sign(name, _SIGNED, job=self._job, model=digest, metadata=metadata_digest)
             self._lake.replace(self._signature_path(digest, metadata_digest, name), signature.encode())
         return saved
 
@@ -201,7 +207,7 @@ class Models:
         checks.check_libraries()
         checks.check_code()
         golden = checks.require_golden()
-        golden_content = self._read(version, self._golden_path(golden.digest), golden.digest)
+        golden_content = self.read_golden(version, golden)
         content = self._read(version, version.registration.artifact_path, version.registration.model_digest)
         try:
             estimator = joblib.load(io.BytesIO(content))
@@ -211,12 +217,20 @@ class Models:
         checks.check_golden(estimator, golden, golden_content)
         return Model(version=version.version, estimator=estimator, metadata=metadata)
 
+    def read_golden(self, version: ModelVersion, golden: GoldenRows) -> bytes:
+        """The file of a model's golden rows, as its metadata describes them.
+
+        Raises:
+            DamagedError: it is missing, or its bytes are not those that were registered.
+        """
+        return self._read(version, self._golden_path(golden.digest), golden.digest)
+
     def _is_signed_by(self, name: str, digest: str, metadata_digest: str) -> bool:
         try:
             signature = self._lake.read_bytes(self._signature_path(digest, metadata_digest, name))
         except FileNotFoundError:
             return False
-        return self._keys.holds(signature.decode("ascii", "replace"), name, self._job, digest, metadata_digest)
+        return self._keys.holds(signature, name, _SIGNED, job=self._job, model=digest, metadata=metadata_digest)
 
     def _list_signatures(self, digest: str, metadata_digest: str) -> list[str]:
         """Names of the keys that are said to have signed the model."""

@@ -1,6 +1,6 @@
-"""Signatures of models: that whoever wrote a model's files also had the key.
+"""Signatures of models and of their compiled trees: that whoever wrote the files also had the key.
 
-HMAC-SHA256 over the job and the digests of both files.  The keys come from the environment and are written nowhere.
+HMAC-SHA256 over the job and the digests of the files.  The keys come from the environment and are written nowhere.
 """
 
 from __future__ import annotations
@@ -44,17 +44,20 @@ class SigningKeys:
         """Names of the keys, the signing one first: they tell keys apart, and nothing of the keys."""
         return tuple(self._keys)
 
-    def sign(self, name: str, job: str, model_digest: str, metadata_digest: str) -> str:
-        """Signature of a model's two files by the key called ``name``."""
-        message = canonical_json(
-            {"signed": "nightjar model", "job": job, "model": model_digest, "metadata": metadata_digest}
-        )
+    def sign(self, name: str, what: str, **parts: str) -> str:
+        """Signature by the key called ``name``.
+
+        Args:
+            what: kind of thing that is signed, so that one never passes for another.
+            parts: the job, and digests of what is signed.
+        """
+        message = canonical_json({"signed": what, **parts})
         return hmac.new(self._keys[name], message.encode(), hashlib.sha256).hexdigest()
 
-    def holds(self, signature: str, name: str, job: str, model_digest: str, metadata_digest: str) -> bool:
-        """Whether the key called ``name`` made this signature of these files."""
-        expected = self.sign(name, job, model_digest, metadata_digest)
-        return hmac.compare_digest(expected.encode(), signature.strip().encode())
+    def holds(self, signature: bytes, name: str, what: str, **parts: str) -> bool:
+        """Whether the key called ``name`` made this signature of these parts."""
+        expected = self.sign(name, what, **parts)
+        return hmac.compare_digest(expected.encode(), signature.strip())
 
 
 def _name_key(key: str) -> str:

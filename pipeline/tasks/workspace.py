@@ -29,6 +29,7 @@ from pipeline.tasks.clocks import find_wall, move_clock, now_utc
 from pipeline.tasks.memory import memory_of
 
 if TYPE_CHECKING:
+    from pipeline.stores.compiled_models import CompiledModels
     from pipeline.stores.deliveries import Deliveries
     from pipeline.stores.models import Models
     from pipeline.stores.stage_outputs import StageOutputs
@@ -128,6 +129,10 @@ class Workspace:
         return {}
 
     @cached_property
+    def _signing_keys(self) -> SigningKeys:
+        return SigningKeys([key.get_secret_value() for key in self.settings.signing_keys])
+
+    @cached_property
     def _outputs(self) -> dict[str, StageOutputs]:
         return {}
 
@@ -157,7 +162,13 @@ class Workspace:
         """The job's model files."""
         from pipeline.stores.models import Models  # noqa: PLC0415 - imports pandas or pyarrow
 
-        return Models(self.lake, job.name, SigningKeys([key.get_secret_value() for key in self.settings.signing_keys]))
+        return Models(self.lake, job.name, self._signing_keys)
+
+    def compiled(self, job: Job) -> CompiledModels:
+        """The compiled trees of the job's models."""
+        from pipeline.stores.compiled_models import CompiledModels  # noqa: PLC0415 - imports pandas and pyarrow
+
+        return CompiledModels(self.lake, job.name, self._signing_keys)
 
     def cards(self, job: Job) -> ModelCards:
         """The cards of the job's models."""

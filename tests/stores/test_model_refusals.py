@@ -76,7 +76,7 @@ def sign(lake: Lake, saved: SavedModel, key: str = NEW) -> SavedModel:
     """Sign a model as somebody who has the key would."""
     keys = SigningKeys([key])
     (name,) = keys.names
-    text = keys.sign(name, "parcels", saved.digest, saved.metadata_digest)
+    text = keys.sign(name, "nightjar model", job="parcels", model=saved.digest, metadata=saved.metadata_digest)
     lake.replace(f"{FOLDER}/{saved.digest}.{saved.metadata_digest[:16]}.{name}.hmac-sha256", text.encode())
     return saved
 

@@ -1,5 +1,6 @@
-"""Proof that a registered model can score with the libraries of scoring alone, in a process that has no others."""
+"""What is asked of a registered model before it serves, in a process that has the libraries of scoring alone."""
 
+from pipeline.stores.proving.compilation import compile_model
 from pipeline.stores.proving.proof import Proof, prove_model
 
-__all__ = ["Proof", "prove_model"]
+__all__ = ["Proof", "compile_model", "prove_model"]

@@ -1,6 +1,6 @@
-"""The clean process: loads one model as a night would, and says whether it scores its golden rows.
+"""The clean process: loads one model as a night would, says whether it scores its golden rows, or compiles its trees.
 
-Started by :mod:`pipeline.stores.proving.proof` as a file, with ``python -I``.  The request comes by the input stream,
+Started by :mod:`pipeline.stores.proving.process` as a file, with ``python -I``.  The request comes by the input stream,
 since it may hold keys; the answer goes to the output stream, which the model's own code cannot write to.
 """
 
@@ -47,9 +47,9 @@ def _refuse(refused: frozenset[str]) -> None:
 
 
 def _answer(request: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
-    """``rows`` that were scored; else ``lacking``, a module that was refused, or ``error``, or ``exception``."""
+    """What the work gave; else ``lacking``, a module that was refused, or ``error``, or ``exception``."""
     try:
-        return {"rows": _load(request)}
+        return _compile(request) if request["work"] == "compile" else _prove(request)
     except Exception as error:  # noqa: BLE001 - whatever the model's own code raises is the answer
         lacking = _find_refused(error, refused)
         if lacking is not None:
@@ -58,16 +58,31 @@ def _answer(request: dict[str, Any], refused: frozenset[str]) -> dict[str, Any]:
         return {"error": told()} if told is not None else {"exception": type(error).__name__}
 
 
-def _load(request: dict[str, Any]) -> int:
-    # Now that the guard stands.
+def _prove(request: dict[str, Any]) -> dict[str, Any]:
+    """``rows`` that were scored, and ``has_trees``: whether there is something to compile."""
+    # Here and below, now that the guard stands.
     from pipeline.stores.lake import Lake  # noqa: PLC0415
     from pipeline.stores.ledger_events import ModelVersion  # noqa: PLC0415
     from pipeline.stores.models import Models  # noqa: PLC0415
     from pipeline.stores.signatures import SigningKeys  # noqa: PLC0415
+    from pipeline.trees.substitution import has_trees  # noqa: PLC0415
 
     models = Models(Lake(request["lake"]), request["job"], SigningKeys(request["keys"]))
-    golden = models.load(ModelVersion.model_validate(request["version"])).metadata.golden
-    return 0 if golden is None else golden.rows
+    model = models.load(ModelVersion.model_validate(request["version"]))
+    golden = model.metadata.golden
+    return {"rows": 0 if golden is None else golden.rows, "has_trees": has_trees(model.estimator)}
+
+
+def _compile(request: dict[str, Any]) -> dict[str, Any]:
+    """What is known of the compiled trees, as ``compiled``."""
+    from pipeline.stores.compiling import compile_registered  # noqa: PLC0415
+    from pipeline.stores.lake import Lake  # noqa: PLC0415
+    from pipeline.stores.ledger_events import ModelVersion  # noqa: PLC0415
+    from pipeline.stores.signatures import SigningKeys  # noqa: PLC0415
+
+    version, keys = ModelVersion.model_validate(request["version"]), SigningKeys(request["keys"])
+    compiled = compile_registered(Lake(request["lake"]), request["job"], keys, version)
+    return {"compiled": compiled.model_dump()}
 
 
 def _find_refused(error: BaseException | None, refused: frozenset[str]) -> str | None:

@@ -74,3 +74,15 @@ class Forgetful(Constant):
     def predict_proba(self, features: pd.DataFrame) -> np.ndarray:
         """Half, and then less."""
         return np.full((len(features), 2), 0.25 if hasattr(self, "loaded_") else 0.5)
+
+
+class Unpicklable(Constant):
+    """Can be written once, and not again once it was loaded."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.loaded_ = True
+
+    def __getstate__(self) -> dict[str, Any]:
+        if hasattr(self, "loaded_"):
+            raise TypeError("it is open")
+        return {"written": True}
