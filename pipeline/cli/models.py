@@ -1,4 +1,4 @@
-"""Commands about models: models, promote, demote, reject."""
+"""Commands about models: models, promote, demote, reject, compile."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ From = Annotated[
     ),
 ]
 
+_DECISION = ("who", "when", "why")
+
 
 def add_commands(application: typer.Typer) -> None:
     """Add the commands to the application."""
     for command in (models, promote, demote, reject):
         application.command()(command)
+    application.command("compile")(compile_trees)
 
 
 def models(job: JobName, as_json: AsJson = False) -> None:
@@ -39,7 +42,7 @@ def models(job: JobName, as_json: AsJson = False) -> None:
         return
     print_table(
         f"models of {job}",
-        ("model", "standing", "holds from", "until", "knew", "trained through", "metrics", "who", "when", "why"),
+        ("model", "standing", "holds from", "until", "knew", "trained through", "compiled", "metrics", *_DECISION),
         [_describe(version) for version in listed["versions"]],
     )
     print_table(
@@ -63,6 +66,7 @@ def promote(
     event = done["event"]
     console.print(f"model {version} of {job} is champion from {event['holds_from']} on", markup=False)
     _warn(None if done["objection"] is None else f"promoted although {done['objection']}")
+    _warn(None if done["not_compiled"] is None else f"scikit-learn will score it: {done['not_compiled']}")
     _warn(done["mlflow_warning"])
 
 
@@ -95,11 +99,36 @@ def reject(job: JobName, version: Version, why: Why, who: Who, as_json: AsJson =
     _warn(done["mlflow_warning"])
 
 
+def compile_trees(job: JobName, version: Version, as_json: AsJson = False) -> None:
+    """Compile a model's trees anew, as when it was proved: after an upgrade, or where there was no C compiler before.
+
+    Example: `nightjar compile flight_delays 3`
+    """
+    done = tasks.compile_trees(*open_job(job), version)
+    if as_json:
+        print_json(done)
+        return
+    console.print(
+        f"{done['trees']} trees of model {version} of {job} are compiled: {done['rows']} rows get the very predictions "
+        "of scikit-learn",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
 def _describe(version: dict[str, Any]) -> tuple[Any, ...]:
     metrics = "\n".join(f"{name} {value:.5g}" for name, value in version["metrics"].items())
     facts = (version[name] for name in ("holds_from", "until", "partition", "trained_through"))
     standing = "champion" if version["champion"] else version["standing"]
-    return (version["version"], standing, *facts, metrics, *(version[name] for name in ("who", "when", "why")))
+    compiled = f"{version['compiled']} trees" if version["compiled"] else None
+    return (
+        version["version"],
+        standing,
+        compiled,
+        *facts,
+        metrics,
+        *(version[name] for name in ("who", "when", "why")),
+    )
 
 
 def _describe_event(event: dict[str, Any]) -> tuple[Any, ...]:

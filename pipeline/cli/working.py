@@ -182,12 +182,20 @@ def train(
             "compared on": f"{snapped['holdout']['first']} to {snapped['holdout']['last']}",
             **{name: f"{value:.6g}" for name, value in trained["metrics"].items()},
             "promoted": f"{'yes' if promoted['promoted'] else 'no'}: {promoted['why']}",
+            "compiled": _describe_compiled(proved["compiled"]),
             "champion": f"{promoted['champion'] or 'none'} from {promoted['holds_from']}",
             "card": None if evaluated["card"] is None else workspace.lake.url(evaluated["card"]),
         },
     )
     for warning in filter(None, (evaluated["card_warning"], promoted["mlflow_warning"])):
         error_console.print(warning, style="yellow", markup=False)
+
+
+def _describe_compiled(compiled: dict[str, Any] | None) -> str | None:
+    """Nothing of a model that was not proved, or has no trees."""
+    if compiled is not None and compiled["why_not"] is not None:
+        return f"no, scikit-learn will score: {compiled['why_not']}"
+    return f"{compiled['trees']} trees" if compiled is not None and compiled["trees"] else None
 
 
 def grade(job: JobName, partition: Partition, as_json: AsJson = False) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.tasks.partitions import deliveries_ready, newest_closed_partition, parse_partition, resolve_partition
     from pipeline.tasks.pinning import pin_release, unpin_release
     from pipeline.tasks.promoting import find_cool_down, promote
-    from pipeline.tasks.proving import prove
+    from pipeline.tasks.proving import compile_trees, prove
     from pipeline.tasks.quarantine import read_quarantine
     from pipeline.tasks.redeliveries import find_affected
     from pipeline.tasks.replaying.policies import choose_policies
@@ -62,6 +62,7 @@ _MODULES = {
     "check_jobs": "checking",
     "choose_policies": "replaying.policies",
     "choose_rollback": "rolling_back",
+    "compile_trees": "proving",
     "count_found": "erasing",
     "decline_release": "approving",
     "deliveries_ready": "partitions",
@@ -131,6 +132,7 @@ __all__ = [
     "check_jobs",
     "choose_policies",
     "choose_rollback",
+    "compile_trees",
     "count_found",
     "decline_release",
     "deliveries_ready",

@@ -17,7 +17,7 @@ from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.manifests import AS_CORRECTED, find_reasons
 from pipeline.tasks.night_inputs import PIN_STAGE, SourceOfNight, load_night
 from pipeline.tasks.runs import read_timings
-from pipeline.tasks.scoring import SCORE_STAGE
+from pipeline.tasks.scoring import COMPILED, SCORE_STAGE, digest_scores
 from pipeline.tasks.workspace import Workspace
 
 
@@ -51,7 +51,7 @@ class Candidate:
     def digest_inputs(self, priors: Mapping[str, float]) -> str:
         """Digest of what the predictions are made of: how a rollback recognises them."""
         model = {name: self.scored.inputs[name] for name in ("model_version", "model_digest")}
-        made_of = {"partition": self.partition, "scores": self.scored.digest, "priors": dict(priors), **model}
+        made_of = {"partition": self.partition, "scores": digest_scores(self.scored), "priors": dict(priors), **model}
         return digest_json(made_of)
 
 
@@ -152,7 +152,11 @@ def draft_manifest(
         "feature_set": {"name": feature_set.name, "version": feature_set.version, "digest": feature_set.digest},
         "features": {"address": candidate.features, "digest": scored.inputs["features"]},
         "profile": None if profile is None else dict(profile),
-        "model": {"version": scored.inputs["model_version"], "digest": scored.inputs["model_digest"]},
+        "model": {
+            "version": scored.inputs["model_version"],
+            "digest": scored.inputs["model_digest"],
+            "compiled": scored.inputs.get(COMPILED),
+        },
         "scores": {"address": scored.address, "digest": scored.digest},
         "reasons": None if reasons is None else dict(reasons),
         "accounting": dict(accounting),

@@ -11,7 +11,7 @@ from pipeline.stores.ledger_events import Event, ModelVersion, find_champion, fi
 from pipeline.stores.predictions import Decision
 from pipeline.tasks.partitions import parse_partition
 from pipeline.tasks.promoting import next_partition
-from pipeline.tasks.proving import prove_version
+from pipeline.tasks.proving import count_compiled, prove_version
 from pipeline.tasks.retraining import EVALUATE_STAGE, choose_own_verdicts
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace
@@ -33,7 +33,10 @@ def list_models(workspace: Workspace, job: Job) -> Summary:
         "job": job.name,
         "champion": champion,
         "versions": [
-            _describe_version(version, events, champion, judged.get(version.version, []))
+            {
+                **_describe_version(version, events, champion, judged.get(version.version, [])),
+                "compiled": count_compiled(workspace, job, version),
+            }
             for version in ledger.versions()
         ],
         "history": [event.model_dump(mode="json", exclude={"registration"}) for event in events],
@@ -52,7 +55,8 @@ def promote_model(
 
     Returns:
         ``event``, ``objection`` (what speaks against it, in words; it is written into the event's ``why``; None if
-        nothing does), ``previous`` champion and ``mlflow_warning``.
+        nothing does), ``previous`` champion, ``not_compiled`` (why scikit-learn will score in the place of compiled
+        trees; None if it will not, or there are no trees) and ``mlflow_warning``.
 
     Raises:
         NotReadyError: there is no such version.
@@ -64,9 +68,9 @@ def promote_model(
     known = ledger.version(version)
     start = _choose_start(workspace, job, holds_from, known)
     previous = ledger.champion(start)
-    objection = None
+    objection = not_compiled = None
     if previous is None or previous.version != version:
-        prove_version(workspace, job, known)
+        not_compiled = prove_version(workspace, job, known)["compiled"]["why_not"]
         objection = _find_objection(workspace, job, version, ledger.events())
     event = ledger.promote(
         version,
@@ -76,7 +80,8 @@ def promote_model(
         expected_champion=None if previous is None else previous.version,
         again=True,
     )
-    return _tell(workspace, job, event) | {"previous": _name(previous), "objection": objection}
+    told = {"previous": _name(previous), "objection": objection, "not_compiled": not_compiled}
+    return _tell(workspace, job, event) | told
 
 
 def demote_model(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.contracts import load_contract
-from pipeline.errors import NightjarError
+from pipeline.errors import NightjarError, NotCompiledError
 from pipeline.job import Job, import_attribute
 from pipeline.jobs import load_jobs
 from pipeline.tasks.cold_starts import check_priors
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.parallel import count_processes
+from pipeline.tasks.proving import count_compiled
 from pipeline.tasks.workspace import Workspace
+from pipeline.trees.kernel import check_kernel
 
 PROBE = "doctor/probe.json"
 
@@ -31,6 +33,7 @@ def check_health(workspace: Workspace) -> dict[str, Any]:
             "alert webhook": "set" if settings.alert_webhook.get_secret_value() else "not set",
             "alert mail": _check_mail(workspace, problems),
             "model signing": _describe_keys(len(settings.signing_keys)),
+            "compiled trees": _describe_kernel(),
         },
         "lake": _check_lake(workspace, problems),
         "redis": redis_report,
@@ -51,6 +54,14 @@ def _describe_keys(count: int) -> str:
     if not count:
         return "no key: models are held against the ledger alone, which whoever writes to the lake can change"
     return f"{count} key{'s' if count > 1 else ''} accepted"
+
+
+def _describe_kernel() -> str:
+    try:
+        check_kernel()
+    except NotCompiledError as error:
+        return f"{error.problem}, so scikit-learn scores: {error.next_step}"
+    return "used where a model has them"
 
 
 def _check_lake(workspace: Workspace, problems: list[str]) -> dict[str, Any]:
@@ -77,9 +88,11 @@ def _check_job(workspace: Workspace, job: Job, problems: list[str]) -> str:
         champion = workspace.ledger(job).champion(
             job.last_partition.isoformat() if job.last_partition else "9999-12-31"
         )
-        if champion is not None:
-            workspace.models(job).check_signature(champion)
+        if champion is None:
+            return "no champion yet"
+        workspace.models(job).check_signature(champion)
     except NightjarError as error:
         problems.append(str(error))
         return "declared wrongly, or its ledger or champion is damaged"
-    return f"champion: model {champion.version}" if champion else "no champion yet"
+    compiled = count_compiled(workspace, job, champion)
+    return f"champion: model {champion.version}, " + (f"{compiled} trees compiled" if compiled else "not compiled")

@@ -34,7 +34,7 @@ from pipeline.tasks.reasons import explain_highest
 from pipeline.tasks.redeliveries import warn_of_redeliveries
 from pipeline.tasks.releasing import publish_release
 from pipeline.tasks.runs import Summary, record_stage
-from pipeline.tasks.scoring import load_once
+from pipeline.tasks.scoring import ModelLoader
 from pipeline.tasks.validation_docs import write_docs, write_schema_refusal
 from pipeline.tasks.workspace import Workspace
 
@@ -173,7 +173,7 @@ def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summa
         outputs = workspace.outputs(job)
         features = outputs.load(BUILD_STAGE, built["output"])
         champion = workspace.ledger(job).require_champion(partition)
-        load = load_once(workspace, job)
+        load = ModelLoader(workspace, job)
         done = score_and_profile(workspace, job, features, champion, force=force, load=load)
         reasons = explain_highest(workspace, job, features, done.scored, champion, force=force, load=load)
         return {
@@ -185,7 +185,7 @@ def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summa
             "computed": outputs.is_new(done.scored),
             "rows": done.scored.facts["rows"],
             "reasons": reasons,
-            "warnings": [*done.warnings, *([] if reasons["warning"] is None else [reasons["warning"]])],
+            "warnings": [*load.warnings, *done.warnings, *([] if reasons["warning"] is None else [reasons["warning"]])],
             "profile_seconds": done.seconds,
             **_pass_on(built),
         }

@@ -80,6 +80,20 @@ def _try_to_compile(workspace: Workspace, job: Job, version: ModelVersion, proof
     return {"trees": trees, "rows": rows, "why_not": why_not}
 
 
+def compile_trees(workspace: Workspace, job: Job, version: str) -> Summary:
+    """Compile a model's trees because a person says so: after an upgrade, or where there was no C compiler before.
+
+    Returns:
+        ``model_version``, ``trees`` and the ``rows`` that they were held against scikit-learn on.
+
+    Raises:
+        NotReadyError: there is no such version.
+        NotCompiledError, RefusedError, DamagedError: as :func:`compile_version` says.
+    """
+    compiled = compile_version(workspace, job, workspace.ledger(job).version(version))
+    return {"model_version": version, "trees": compiled.trees, "rows": compiled.rows}
+
+
 def compile_version(workspace: Workspace, job: Job, version: ModelVersion) -> CompiledTrees:
     """Compile the trees of a registered model, in a process of its own, and put what came of it into the lake.
 
@@ -91,6 +105,14 @@ def compile_version(workspace: Workspace, job: Job, version: ModelVersion) -> Co
     compiled = compile_model(workspace.settings.lake, job.name, _list_keys(workspace), version, libraries)
     _LOG.info("%s trees of model %s are compiled", compiled.trees, version.version)
     return compiled
+
+
+def count_compiled(workspace: Workspace, job: Job, version: ModelVersion) -> int:
+    """How many trees of a model would be scored by their tables here; 0 if scikit-learn would score it."""
+    try:
+        return workspace.compiled(job).find(version).trees
+    except NotCompiledError:
+        return 0
 
 
 def _list_keys(workspace: Workspace) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -9,7 +10,8 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from pipeline.digests import digest_code
+from pipeline.digests import digest_code, digest_json
+from pipeline.errors import NotCompiledError
 from pipeline.job import Job
 from pipeline.stages.score import score_rows
 from pipeline.stores.ledger_events import ModelVersion
@@ -25,21 +27,47 @@ from pipeline.tasks.workspace import Workspace, environment_of
 
 Seen = TypeVar("Seen")
 
+_LOG = logging.getLogger(__name__)
+
 SCORE_STAGE = "score"
 SHADOW_STAGE = "shadow"
+COMPILED = "compiled"
+"""Input of scores that compiled trees made: their digest."""
 SCORE_SCHEMA = pa.schema([pa.field("entity_id", pa.string()), pa.field("prediction", pa.float64())])
 
 
-def load_once(workspace: Workspace, job: Job) -> Callable[[ModelVersion], Model]:
-    """What gives a model, verified, and reads it from the lake the first time alone."""
-    loaded: dict[str, Model] = {}
+class ModelLoader:
+    """Gives models, verified and with compiled trees where those may be used; reads each from the lake once.
 
-    def load(version: ModelVersion) -> Model:
-        if version.version not in loaded:
-            loaded[version.version] = workspace.models(job).load(version)
-        return loaded[version.version]
+    Attributes:
+        warnings: why scikit-learn scores in the place of compiled trees, of models that have trees.
+    """
 
-    return load
+    def __init__(self, workspace: Workspace, job: Job) -> None:
+        self._models = workspace.models(job)
+        self._compiled = workspace.compiled(job)
+        self._loaded: dict[str, Model] = {}
+        self.warnings: list[str] = []
+
+    def __call__(self, version: ModelVersion) -> Model:
+        """The model.
+
+        Raises:
+            RefusedError, DamagedError: it may not be loaded, as :meth:`pipeline.stores.models.Models.load` says.
+        """
+        if version.version not in self._loaded:
+            self._loaded[version.version] = self._load(version)
+        return self._loaded[version.version]
+
+    def _load(self, version: ModelVersion) -> Model:
+        model = self._models.load(version)
+        try:
+            return self._compiled.take_over(version, model)
+        except NotCompiledError as error:
+            next_step = "" if error.next_step is None else f"; {error.next_step}"
+            self.warnings.append(f"scikit-learn scored, and not compiled trees: {error.problem}{next_step}")
+            _LOG.warning("%s", self.warnings[-1])
+        return model
 
 
 def score_features(
@@ -56,7 +84,7 @@ def score_features(
 
     Args:
         stage: whose output the scores are: of what is served, or of a shadow.
-        load: gives the model, verified, to this process; default: read from the lake.
+        load: gives the model, verified, to this process; default: a :class:`ModelLoader`.
     """
     return score_and_look(workspace, job, features, version, stage=stage, force=force, load=load)[0]
 
@@ -76,9 +104,14 @@ def score_and_look(
 
     Nothing is looked at if the scores are there already.  ``look`` may be called in another process.
     """
-    inputs = _list_inputs(workspace, job, features, version)
     outputs = workspace.outputs(job)
-    if not force and (found := outputs.find(stage, inputs)) is not None:
+    made_of = _list_inputs(workspace, job, features, version)
+    expected = _expect_compiled(workspace, job, version)
+    if not force and (found := outputs.find(stage, _add_compiled(made_of, expected))) is not None:
+        return found, []
+    model = (load or ModelLoader(workspace, job))(version)
+    inputs = _add_compiled(made_of, model.compiled)
+    if not force and model.compiled != expected and (found := outputs.find(stage, inputs)) is not None:
         return found, []
     work = partial(
         _score_shard,
@@ -86,7 +119,7 @@ def score_and_look(
         features=features,
         stage=stage,
         inputs=inputs,
-        model=PerProcess(partial(_load_model, job=job, version=version), here=load and partial(load, version)),
+        model=PerProcess(partial(_load_model, job=job, version=version), here=lambda: model),
         look=look,
     )
     shards = list(enumerate(features.shards(FEATURES)))
@@ -96,8 +129,15 @@ def score_and_look(
     return scored, [seen for _, each in done for seen in each]
 
 
+def digest_scores(scored: Output) -> str:
+    """What scores are, whether trees or their compiled tables made them: not one bit of them depends on it."""
+    inputs = {name: value for name, value in scored.inputs.items() if name != COMPILED}
+    return digest_json({**scored.model_dump(), "inputs": inputs})
+
+
 def _load_model(workspace: Workspace, *, job: Job, version: ModelVersion) -> Model:
-    return workspace.models(job).load(version)
+    """The model, in a process that scores shards for another: with compiled trees or without, the bytes are the same."""
+    return ModelLoader(workspace, job)(version)
 
 
 def _score_shard(
@@ -126,6 +166,7 @@ def _score_shard(
 
 
 def _list_inputs(workspace: Workspace, job: Job, features: Output, version: ModelVersion) -> dict[str, Any]:
+    """What scores are made of, but for the compiled trees."""
     metadata = workspace.models(job).read_metadata(version)
     return {
         "features": features.digest,
@@ -140,3 +181,15 @@ def _list_inputs(workspace: Workspace, job: Job, features: Output, version: Mode
         "environment": environment_of("scikit-learn", "scipy"),
         "model_libraries": find_versions(list(metadata.library_versions)),
     }
+
+
+def _add_compiled(made_of: dict[str, Any], compiled: str | None) -> dict[str, Any]:
+    return made_of if compiled is None else {**made_of, COMPILED: compiled}
+
+
+def _expect_compiled(workspace: Workspace, job: Job, version: ModelVersion) -> str | None:
+    """Digest of the compiled trees that will score, unless loading finds something against them."""
+    try:
+        return workspace.compiled(job).find(version).digest
+    except NotCompiledError:
+        return None

@@ -12,7 +12,7 @@ from pipeline.tasks.basis import follow_basis
 from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from pipeline.tasks.runs import SHADOWS, Summary, record_stage
-from pipeline.tasks.scoring import SHADOW_STAGE, score_features
+from pipeline.tasks.scoring import SHADOW_STAGE, ModelLoader, score_features
 from pipeline.tasks.workspace import Workspace
 
 _LOG = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def score_shadows(
         features = workspace.outputs(job).load(BUILD_STAGE, scored["features"])
         shadows: dict[str, Output] = {}
         warnings = []
-        ledger = workspace.ledger(job)
+        ledger, load = workspace.ledger(job), ModelLoader(workspace, job)
         for event in find_shadows(ledger.events()):
             if not str(event.holds_from) <= partition <= str(event.until):
                 continue
@@ -48,7 +48,7 @@ def score_shadows(
             try:
                 with conceal_rows(job.name, partition):
                     shadows[version] = score_features(
-                        workspace, job, features, ledger.version(version), stage=SHADOW_STAGE, force=force
+                        workspace, job, features, ledger.version(version), stage=SHADOW_STAGE, force=force, load=load
                     )
             except (NightjarError, OSError) as error:
                 told = error.problem if isinstance(error, NightjarError) else type(error).__name__
@@ -57,7 +57,7 @@ def score_shadows(
         return {
             "shadows": {version: output.address for version, output in shadows.items()},
             "rows": sum(output.facts["rows"] for output in shadows.values()),
-            "warnings": warnings,
+            "warnings": [*load.warnings, *warnings],
         }
 
     return record_stage(workspace, job, partition, run, SHADOWS, work)
