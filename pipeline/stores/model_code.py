@@ -7,13 +7,13 @@ the model's file stays the same.  Libraries are told of by their versions.
 from __future__ import annotations
 
 import importlib.util
-import pickle
 import sys
 from pathlib import Path
 from typing import Any
 
 from pipeline.digests import LIBRARY_FOLDERS, digest_all, digest_bytes, digest_code, digest_declared_code
 from pipeline.errors import DeclarationError
+from pipeline.pickled_parts import visit_parts
 
 _OWN_PACKAGES = ("pipeline", "features")
 
@@ -40,9 +40,15 @@ def digest_estimator_code(estimator: Any, own: str = "pipeline") -> dict[str, st
 
 def list_modules(estimator: Any) -> set[str]:
     """Every module whose classes or functions a pickle of ``estimator`` names, base classes included."""
-    recorder = _Recorder()
-    recorder.dump(estimator)
-    return recorder.modules
+    modules: set[str] = set()
+
+    def keep(part: Any) -> None:
+        classes = (part if isinstance(part, type) else type(part)).__mro__
+        names = [getattr(part, "__module__", None), *(kind.__module__ for kind in classes)]
+        modules.update(name for name in names if isinstance(name, str))
+
+    visit_parts(estimator, keep)
+    return modules
 
 
 def digest_module(module: str) -> str:
@@ -57,29 +63,6 @@ def digest_module(module: str) -> str:
     if origin.suffix != ".py":
         return digest_bytes(origin.read_bytes())
     return digest_all([digest_code(module), digest_declared_code(module)])
-
-
-class _Recorder(pickle.Pickler):
-    """Pickles to nowhere, and keeps the modules of all that it comes across.
-
-    joblib's own pickler would not do: it hands arrays of objects on to another one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL)
-        self.modules: set[str] = set()
-
-    def reducer_override(self, obj: Any) -> Any:
-        """Called for every class, function and object that is not built in; changes nothing."""
-        classes = (obj if isinstance(obj, type) else type(obj)).__mro__
-        names = [getattr(obj, "__module__", None), *(kind.__module__ for kind in classes)]
-        self.modules.update(name for name in names if isinstance(name, str))
-        return NotImplemented
-
-
-class _Nowhere:
-    def write(self, content: bytes) -> int:
-        return len(content)
 
 
 def _is_project(module: str, own: str) -> bool:

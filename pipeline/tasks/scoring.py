@@ -136,7 +136,7 @@ def digest_scores(scored: Output) -> str:
 
 
 def _load_model(workspace: Workspace, *, job: Job, version: ModelVersion) -> Model:
-    """The model, in a process that scores shards for another: with compiled trees or without, the bytes are the same."""
+    """The model, in a process that scores for another one: with compiled trees or without, the bytes are the same."""
     return ModelLoader(workspace, job)(version)
 
 

@@ -7,7 +7,6 @@ for every row, for they would take longer than the trees.
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.errors import NotCompiledError
+from pipeline.pickled_parts import visit_parts
 from pipeline.trees.kernel import add_leaves, check_kernel
 from pipeline.trees.tables import Tables, compile_ensemble
 
@@ -68,7 +68,11 @@ class Parts:
 
 
 def find_parts(estimator: Any) -> Parts:
-    """What of a fitted estimator can be taken over, however deep it is in it."""
+    """What of a fitted estimator can be taken over, however deep it is in it; subclasses may do as they like.
+
+    Raises:
+        Exception: whatever a part raises that cannot be pickled.
+    """
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
     from sklearn.preprocessing import OrdinalEncoder
 
@@ -78,7 +82,12 @@ def find_parts(estimator: Any) -> Parts:
         HistGradientBoostingRegressor: parts.ensembles,
         OrdinalEncoder: parts.encoders,
     }
-    _Finder(kinds).dump(estimator)
+
+    def keep(part: Any) -> None:
+        if type(part) in kinds and hasattr(part, "n_features_in_"):  # others are what is cloned to be fitted
+            kinds[type(part)].append(part)
+
+    visit_parts(estimator, keep)
     return parts
 
 
@@ -88,25 +97,6 @@ def has_trees(estimator: Any) -> bool:
         return bool(find_parts(estimator).ensembles)
     except Exception:  # noqa: BLE001 - whatever its own code raises, it is scored as it is
         return False
-
-
-class _Finder(pickle.Pickler):
-    """Pickles to nowhere, and keeps the objects of certain classes; their subclasses may do as they like."""
-
-    def __init__(self, kinds: dict[type, list[Any]]) -> None:
-        super().__init__(_Nowhere(), protocol=pickle.HIGHEST_PROTOCOL)
-        self._kinds = kinds
-
-    def reducer_override(self, obj: Any) -> Any:
-        """Called for every object that is not built in; changes nothing."""
-        if type(obj) in self._kinds and hasattr(obj, "n_features_in_"):  # others are what is cloned to be fitted
-            self._kinds[type(obj)].append(obj)
-        return NotImplemented
-
-
-class _Nowhere:
-    def write(self, content: bytes) -> int:
-        return len(content)
 
 
 @dataclass(frozen=True)
