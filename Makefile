@@ -76,6 +76,10 @@ kill-test: setup ## kill KILLS publishers at any step and byte while readers rea
 bench-validation: setup ## judge BENCH_ROWS rows, clean and bad; writes reports/bench-validation.json
 	$(BIN)/python -m benchmarks.validation --rows $(BENCH_ROWS)
 
+.PHONY: bench-scoring
+bench-scoring: setup ## score BENCH_ROWS rows by scikit-learn and by compiled trees; writes reports/bench-scoring.json
+	$(BIN)/python -m benchmarks.scoring --rows $(BENCH_ROWS)
+
 .PHONY: audit
 audit: setup ## known vulnerabilities of the locked packages; says so where nobody answers
 	@scripts/supply_chain audit
