@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1.7
 # One image for every Airflow component, the Celery workers and the MLflow server: what scores is what was trained with.
 
-FROM python:3.12.12-slim-bookworm AS build
+# Not the slim one: it has the C compiler that builds the kernel of compiled trees, which is copied without it.
+FROM python:3.12.12-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 WORKDIR /build
 
@@ -21,7 +22,9 @@ COPY features features
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && /opt/venv/bin/pip install --compile --no-deps dist/*.whl \
     && /opt/venv/bin/pip uninstall --yes pip \
-    && /opt/venv/bin/python -c "import pipeline, features"
+    && /opt/venv/bin/python -c "import pipeline, features" \
+    # Of what was installed, and not of the sources that lie here.
+    && /opt/venv/bin/python -P -m pipeline.trees.build
 
 
 FROM python:3.12.12-slim-bookworm

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline import tasks
+from pipeline.errors import NotCompiledError
 from pipeline.settings import Settings
 from pipeline.stores.ledger_events import find_shadows
-from pipeline.tasks import Workspace
+from pipeline.tasks import Workspace, proving
 from tests.cli.conftest import JOB, Nightjar
 from tests.meter_readings.job import JOB as DECLARED
 from tests.tasks.nights import LIVE, NEXT, train_model
@@ -129,3 +130,49 @@ def test_mlflow_follows(nightjar: Nightjar, refused: str, tmp_path: Path, monkey
         assert nightjar(command, JOB, refused, "--why", "a test", "--from", NEXT, "--json").code == 0
         aliases = client.get_registered_model(JOB).aliases
         assert client.get_model_version(JOB, aliases["champion"]).tags["model_version"] == champion
+
+
+@pytest.fixture
+def trees(workspace: Workspace, kernel: Path) -> str:
+    """The version of a registered challenger of boosted trees."""
+    del kernel
+    boosted = DECLARED.model_copy(update={"model": "tests.meter_readings.model:build_trees"})
+    snapped = tasks.snapshot(workspace, boosted, LIVE, "trees")
+    return str(tasks.train(workspace, boosted, LIVE, "trees", snapped)["model_version"])
+
+
+def test_a_promotion_by_hand_compiles_the_trees(nightjar: Nightjar, trees: str) -> None:
+    compiled = [version["compiled"] for version in nightjar("models", JOB, "--json").json["versions"]]
+    assert compiled == [0, 0]
+    answer = nightjar("promote", JOB, trees, "--why", "a test", "--who", "Jane Doe", "--from", NEXT)
+    assert (answer.code, "scikit-learn" in answer.error) == (0, False)
+    compiled = [version["compiled"] for version in nightjar("models", JOB, "--json").json["versions"]]
+    assert compiled == [0, 30]
+    assert "30 trees" in nightjar("models", JOB).out
+    assert nightjar("doctor", "--json").json["jobs"][JOB] == f"champion: model {trees}, 30 trees compiled"
+
+
+def test_a_model_can_be_compiled_at_any_time(nightjar: Nightjar, trees: str) -> None:
+    done = nightjar("compile", JOB, trees, "--json").json
+    assert (done["model_version"], done["trees"]) == (trees, 30)
+    assert done["rows"] > 4096
+    assert f"30 trees of model {trees} of {JOB} are compiled" in nightjar("compile", JOB, trees).out
+
+
+def test_a_model_without_trees_cannot_be_compiled(nightjar: Nightjar) -> None:
+    answer = nightjar("compile", JOB, "1", "--json")
+    assert answer.code != 0
+    assert "model 1 has no trees that could be compiled" in answer.error
+    assert nightjar("doctor", "--json").json["jobs"][JOB] == "champion: model 1, not compiled"
+
+
+def test_a_promotion_says_that_trees_were_not_compiled(
+    nightjar: Nightjar, trees: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise NotCompiledError("there is no kernel")
+
+    monkeypatch.setattr(proving, "compile_model", fail)
+    answer = nightjar("promote", JOB, trees, "--why", "a test", "--who", "Jane Doe", "--from", NEXT)
+    assert answer.code == 0
+    assert "scikit-learn will score it: there is no kernel" in answer.error

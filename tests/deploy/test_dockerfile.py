@@ -10,10 +10,16 @@ from tests.deploy.compose import ROOT, load_services
 TEXT = (ROOT / "Dockerfile").read_text()
 
 
-def test_base_images_are_pinned_and_the_same() -> None:
+def test_base_images_are_pinned_and_of_the_same_python_and_system() -> None:
+    """What is built on the one runs on the other, which has no compiler."""
     bases = re.findall(r"^FROM (\S+)", TEXT, re.MULTILINE)
-    assert len(bases) == 2
-    assert set(bases) == {"python:3.12.12-slim-bookworm"}
+    assert bases == ["python:3.12.12-bookworm", "python:3.12.12-slim-bookworm"]
+
+
+def test_the_kernel_is_built_into_what_is_copied() -> None:
+    build, final = TEXT.split("\nFROM python:3.12.12-slim-bookworm\n")
+    assert "/opt/venv/bin/python -P -m pipeline.trees.build" in build
+    assert "COPY --from=build /opt/venv /opt/venv" in final
 
 
 def test_packages_come_from_locks_with_hashes() -> None:

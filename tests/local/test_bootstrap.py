@@ -21,6 +21,8 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(REPOSITORY / "requirements", folder / "requirements")
     shutil.copytree(REPOSITORY / "scripts", folder / "scripts")
     shutil.copy(REPOSITORY / "pyproject.toml", folder)
+    (folder / "pipeline" / "trees").mkdir(parents=True)
+    shutil.copy(REPOSITORY / "pipeline" / "trees" / "kernel.c", folder / "pipeline" / "trees")
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         found = shutil.which(tool)
@@ -116,6 +118,30 @@ def test_a_changed_lock_is_installed(checkout: Path) -> None:
     asked = calls.read_text()
     assert "requirements/demo.lock" in asked
     assert "venv" not in asked.split()
+
+
+def test_where_the_kernel_cannot_be_built_it_says_so_and_goes_on(checkout: Path) -> None:
+    calls = write_stub_uv(checkout)
+    script = 'case "$*" in *pipeline.trees.build*) echo "there is no C compiler" >&2; exit 1;; esac'
+    python = write_program(checkout.parent, "python", f'{script}\nexec {sys.executable} "$@"')
+    uv = checkout.parent / "bin" / "uv"
+    uv.write_text(
+        uv.read_text().replace(f"ln -sf {sys.executable} .venv/bin/python;", f"ln -sf {python} .venv/bin/python;")
+    )
+    result = bootstrap(checkout, PYTHON=sys.executable)
+    assert result.returncode == 0
+    assert "bootstrap: there is no C compiler" in result.stderr
+    calls.unlink()
+    assert bootstrap(checkout, PYTHON=sys.executable).stdout == ""
+
+
+def test_a_changed_kernel_is_built(checkout: Path) -> None:
+    calls = write_stub_uv(checkout)
+    bootstrap(checkout, PYTHON=sys.executable)
+    calls.unlink()
+    (checkout / "pipeline" / "trees" / "kernel.c").write_text("changed")
+    bootstrap(checkout, PYTHON=sys.executable)
+    assert calls.exists()
 
 
 def test_an_environment_for_development_serves_the_demo_too(checkout: Path) -> None:

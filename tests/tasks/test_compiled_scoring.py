@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,15 @@ def test_a_challenger_on_shadow_nights_scores_by_its_compiled_trees(landed: Work
     again = run_night(landed, shadowed, LIVE, "again")["score_shadows"]
     assert "the trees of model 2 are not compiled" in again["warnings"][0]
     assert landed.outputs(job).load(SHADOW_STAGE, again["shadows"]["2"]).files == output.files
+
+
+def test_retention_keeps_the_tables_of_models_and_no_others(workspace: Workspace, job: Job, clock: Clock) -> None:
+    folder = f"jobs/{job.name}/artifacts"
+    superseded = f"{folder}/{'ab' * 32}.trees.parquet"
+    workspace.lake.replace(superseded, b"of a compiler that there was before")
+    clock.now = datetime.now(UTC) + timedelta(days=400)
+    files = {f"{folder}/{name}" for name in workspace.lake.list(folder)}
+    removed = {removal.where for removal in tasks.apply_retention(workspace, job)}
+    assert removed & files == {superseded}
+    assert workspace.compiled(job).find(champion(workspace)).trees == 30
+    assert run_until_scored(workspace, job, LIVE)["score"]["warnings"] == []
