@@ -110,7 +110,7 @@ def _make_pipeline(rows: int) -> Case:
     from sklearn.preprocessing import OrdinalEncoder
 
     trained = _draw(TRAINED, NUMBERS, TEXTS, seed=1, is_night=False)
-    texts = [name for name in trained if name.startswith("text")]
+    texts = [name for name in map(str, trained) if name.startswith("text")]
     encode = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan)
     columns = ColumnTransformer([("texts", encode, texts)], remainder="passthrough")
     estimator = Pipeline([("columns", columns), ("trees", _build_trees(list(range(len(texts)))))])
@@ -127,7 +127,7 @@ def _make_flights(rows: int) -> Case:
     late = np.random.default_rng(2).random(len(drawn)) < 0.1 + 0.3 * (drawn["scheduled_hour"] > 0)
     night = draw_rows(min(rows, 100_000))
     many = pd.concat([night] * -(-rows // len(night)), ignore_index=True).head(rows)
-    return Case(_fit(build_model(1), drawn, late.to_numpy(dtype="int64")), many)
+    return Case(_fit(build_model(1), drawn, np.asarray(late, dtype="int64")), many)
 
 
 def _build_trees(categories: list[int] | None) -> Any:
@@ -185,7 +185,7 @@ def _take_best(rounds: list[dict[str, float]], rows: int) -> dict[str, float]:
 def _compare(rows: pd.DataFrame, differences: np.ndarray) -> dict[str, float]:
     """The largest difference of all rows, of those with missing values, and of those with unseen categories."""
     is_missing = rows.isna().any(axis=1).to_numpy()
-    is_unseen = (rows.select_dtypes("str") == UNSEEN).any(axis=1).to_numpy()
+    is_unseen: np.ndarray = np.asarray((rows.select_dtypes("str") == UNSEEN).any(axis=1))
     chosen = {"all": np.ones(len(rows), dtype=bool), "missing": is_missing, "unseen": is_unseen}
     return {name: float(np.max(differences[which])) for name, which in chosen.items() if which.any()}
 
