@@ -43,6 +43,7 @@ class Signal(Record):
         unit: such as ``seconds``, ``share``; empty for a plain number.
         breached: whether it is beyond a limit.
         muted: why it does not count tonight; None if it does.
+        waiting: whether that is for want of a limit alone, so that tonight is among the nights that one is learnt from.
         nights: how many nights the limits were learnt from.
         worst: the parts that are furthest out, worst first, five at the most.
     """
@@ -54,8 +55,14 @@ class Signal(Record):
     unit: str = ""
     breached: bool = False
     muted: str | None = None
+    waiting: bool = False
     nights: int = 0
     worst: tuple[Part, ...] = ()
+
+    @property
+    def teaches(self) -> bool:
+        """Whether limits of later nights are learnt from its night."""
+        return self.muted is None or self.waiting
 
     @property
     def monitor(self) -> str:

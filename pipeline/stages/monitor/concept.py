@@ -14,6 +14,7 @@ from pipeline.monitoring import Graded, Signal
 from pipeline.stages.evaluate import PRIMARY_METRIC
 from pipeline.stages.monitor.limits import learn_band
 from pipeline.stages.monitor.outcomes import PRIMARY, UNITS
+from pipeline.stages.monitor.unusual import describe_waiting
 from pipeline.stages.monitor.usual import find_signal, list_usual
 
 CONCEPT = "accuracy.concept"
@@ -30,7 +31,7 @@ def judge_concept(job: Job, tonight: Graded, past: Sequence[Graded]) -> Signal:
     """
     unit, watched = UNITS[job.task], job.monitoring
     primary, gap = find_signal(tonight, PRIMARY), find_gap(job, tonight)
-    if primary is not None and primary.muted is not None:
+    if primary is not None and not primary.teaches:
         return Signal(name=CONCEPT, value=gap, unit=unit, muted=primary.muted)
     if gap is None:
         return Signal(name=CONCEPT, value=None, unit=unit, muted="nothing was estimated before the labels came")
@@ -43,6 +44,8 @@ def judge_concept(job: Job, tonight: Graded, past: Sequence[Graded]) -> Signal:
         upper=None if band is None else band.upper,
         unit=unit,
         breached=band is not None and not band.holds(gap),
+        muted=describe_waiting(len(usual), watched) if band is None else None,
+        waiting=band is None,
         nights=len(usual),
     )
 

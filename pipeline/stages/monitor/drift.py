@@ -20,7 +20,7 @@ from pipeline.stages.monitor.distances import (
     measure_p_value,
     measure_psi,
 )
-from pipeline.stages.monitor.unusual import Unusual, compare_night, count_needed
+from pipeline.stages.monitor.unusual import Unusual, compare_night, count_needed, describe_waiting
 
 Comparison = Literal["reference", "weekday"]
 
@@ -140,8 +140,3 @@ def _make_signal(
             if item.score is not None
         ),
     )
-
-
-def describe_waiting(nights: int, limits: Monitoring) -> str:
-    """Why there is no limit yet."""
-    return f"{nights} of the {count_needed(limits.minimum, limits.false_alarms)} nights that a limit is learnt from"

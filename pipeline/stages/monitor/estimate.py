@@ -112,7 +112,7 @@ def list_judged(graded: Sequence[Graded]) -> list[Graded]:
     return [
         night
         for night in graded
-        if (signal := find_signal(night, PRIMARY)) is not None and signal.muted is None and signal.value is not None
+        if (signal := find_signal(night, PRIMARY)) is not None and signal.teaches and signal.value is not None
     ]
 
 
@@ -149,7 +149,7 @@ def judge_estimate(job: Job, estimate: Estimate | None, past: Sequence[Observed]
     signal = judge_high(ESTIMATE, estimate.metrics[metric], usual, job.monitoring, unit=unit)
     if estimate.muted is None:
         return signal
-    return signal.model_copy(update={"muted": estimate.muted, "breached": False})
+    return signal.model_copy(update={"muted": estimate.muted, "waiting": False, "breached": False})
 
 
 def _calibrate(scores: np.ndarray, calibration: Sequence[CalibrationBin]) -> np.ndarray:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pipeline.job import Monitoring
 from pipeline.monitoring import Operations, Part, Signal
-from pipeline.stages.monitor.drift import SHOWN, describe_waiting
+from pipeline.stages.monitor.drift import SHOWN
 from pipeline.stages.monitor.limits import learn_upper
-from pipeline.stages.monitor.unusual import count_needed
+from pipeline.stages.monitor.unusual import count_needed, describe_waiting
 
 UNREMARKABLE_SECONDS = 60.0
 """Stages that take a minute a night together are in nobody's way: three seconds instead of two are no alarm."""

@@ -15,6 +15,7 @@ from pipeline.stages.compare.tally import OVERALL, iterate_segments
 from pipeline.stages.evaluate import PRIMARY_METRIC, compute_metrics, split_by_score
 from pipeline.stages.evaluate.metrics import CALIBRATION_BINS, BusinessCost
 from pipeline.stages.monitor.limits import measure_spread
+from pipeline.stages.monitor.unusual import count_needed, describe_waiting
 from pipeline.stages.monitor.usual import judge_high, list_usual
 
 PRIMARY = "accuracy.primary"
@@ -26,6 +27,8 @@ WORST = 5
 
 FEW_LABELS = 0.5
 """Of the usual share of labels: with fewer, what is known is another kind of night, and is not judged."""
+
+FEW_ROWS = "no segment has had enough rows on enough nights"
 
 UNITS: Mapping[str, str] = {"binary": "nats", "regression": ""}
 """Of the primary metric; an RMSE is in units of the label, which has no name here."""
@@ -89,7 +92,7 @@ def judge_outcomes(job: Job, tonight: Graded, past: Sequence[Graded], problem: s
     )
     if muted is None:
         return signals
-    return tuple(signal.model_copy(update={"muted": muted, "breached": False}) for signal in signals)
+    return tuple(signal.model_copy(update={"muted": muted, "waiting": False, "breached": False}) for signal in signals)
 
 
 def _measure(
@@ -129,7 +132,7 @@ def _find_few_labels(job: Job, tonight: Graded, past: Sequence[Graded]) -> str |
 
 def _judge_metric(job: Job, name: str, metric: str, tonight: Graded, past: Sequence[Graded], unit: str = "") -> Signal:
     if metric not in tonight.metrics:
-        return Signal(name=name, value=None, unit=unit)
+        return Signal(name=name, value=None, unit=unit, muted="it was not measured")
     usual = [night.metrics[metric] for night in list_usual(name, past, job.monitoring)]
     return judge_high(name, tonight.metrics[metric], usual, job.monitoring, unit=unit)
 
@@ -152,7 +155,9 @@ def _judge_segments(job: Job, tonight: Graded, past: Sequence[Graded]) -> Signal
     scores = (values[known] - values[known].median()) / spreads[known]
     own = scores.iloc[-1].dropna().sort_values(ascending=False)
     if own.empty:
-        return Signal(name=SEGMENTS, value=None, unit="spreads", nights=len(usual))
+        needed = count_needed(job.monitoring.minimum, job.monitoring.false_alarms)
+        muted = describe_waiting(len(usual), job.monitoring) if len(usual) < needed else FEW_ROWS
+        return Signal(name=SEGMENTS, value=None, unit="spreads", muted=muted, waiting=True, nights=len(usual))
     largest = scores.iloc[:-1].max(axis="columns").dropna().tolist()
     signal = judge_high(SEGMENTS, float(own.iloc[0]), largest, job.monitoring, unit="spreads")
     parts = [Part(name=str(name), value=float(score), limit=signal.upper) for name, score in own.head(WORST).items()]

@@ -15,9 +15,9 @@ import numpy as np
 from pipeline.job.monitoring import Monitoring
 from pipeline.monitoring import Observed, Outputs, Part, SegmentOutputs, Signal
 from pipeline.stages.monitor.distances import expect_psi, measure_p_value, measure_psi
-from pipeline.stages.monitor.drift import SHOWN, describe_waiting
+from pipeline.stages.monitor.drift import SHOWN
 from pipeline.stages.monitor.limits import learn_band, learn_upper
-from pipeline.stages.monitor.unusual import Unusual, compare_night, count_needed
+from pipeline.stages.monitor.unusual import Unusual, compare_night, count_needed, describe_waiting
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.job import Monitoring
 from pipeline.stages.monitor.limits import fewest_nights, learn_upper, measure_spread
 
 
@@ -38,6 +39,11 @@ class Unusual:
 def count_needed(minimum: int, false_alarms: float) -> int:
     """Nights below which nothing is compared: the job's minimum, or what so low a rate takes."""
     return max(minimum, fewest_nights(false_alarms))
+
+
+def describe_waiting(nights: int, limits: Monitoring) -> str:
+    """Why there is no limit yet."""
+    return f"{nights} of the {count_needed(limits.minimum, limits.false_alarms)} nights that a limit is learnt from"
 
 
 def compare_night(

@@ -8,6 +8,7 @@ from pipeline.job import Monitoring
 from pipeline.monitoring import Graded, Observed, Part, Signal
 from pipeline.stages.monitor.episodes import find_standing, read_breach
 from pipeline.stages.monitor.limits import learn_upper
+from pipeline.stages.monitor.unusual import describe_waiting
 
 
 def find_signal(night: Observed | Graded, name: str) -> Signal | None:
@@ -28,7 +29,7 @@ def list_usual(name: str, past: Sequence[Graded], watched: Monitoring) -> list[G
     """
     breaches = {night.partition: read_breach(find_signal(night, name)) for night in past}
     since = find_standing(breaches, k=watched.k, n=watched.n)
-    judged = [night for night in past if breaches[night.partition] is not None]
+    judged = [night for night in past if (signal := find_signal(night, name)) is not None and signal.teaches]
     judged_along = max(0, len(judged) - watched.n + 1)
     recent = judged[max(0, len(judged) - watched.history) : judged_along]
     return [night for night in recent if since is None or night.partition < since]
@@ -46,7 +47,7 @@ def judge_high(
     """The signal of a number of which only high values are bad, beside what is usual.
 
     Args:
-        usual: its values on past nights; with fewer than ``watched.minimum`` there is no limit.
+        usual: its values on past nights; while they are too few there is no limit, and it is muted.
     """
     upper = learn_upper(usual, watched.false_alarms) if len(usual) >= watched.minimum else None
     return Signal(
@@ -55,6 +56,8 @@ def judge_high(
         upper=upper,
         unit=unit,
         breached=upper is not None and value > upper,
+        muted=describe_waiting(len(usual), watched) if upper is None else None,
+        waiting=upper is None,
         nights=len(usual),
         worst=worst,
     )

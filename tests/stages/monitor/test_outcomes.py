@@ -11,7 +11,8 @@ import pytest
 from pipeline.job import PromotionGate
 from pipeline.monitoring import Graded, Signal
 from pipeline.stages.evaluate import compute_metrics
-from pipeline.stages.monitor.outcomes import CALIBRATION, PRIMARY, SEGMENTS, judge_outcomes, measure_outcomes
+from pipeline.stages.monitor.outcomes import CALIBRATION, FEW_ROWS, PRIMARY, SEGMENTS, judge_outcomes, measure_outcomes
+from pipeline.stages.monitor.unusual import describe_waiting
 from tests.stages.monitor.graded_nights import ROWS, draw_rows, grade_rows, make_grading, make_segments
 from tests.stages.parcel_job import PARCELS, PRICES
 
@@ -100,10 +101,19 @@ def test_a_regression_is_judged_by_its_rmse(chance: np.random.Generator) -> None
     assert past[-1].signals[0].unit == ""
 
 
-def test_few_nights_alarm_nobody(chance: np.random.Generator) -> None:
-    past = grade_series(chance, PARCELS.monitoring.minimum - 1, east=0.5)
-    signals = judge(make_grading(20, metrics={"log_loss": 9.0, "calibration_error": 0.9}), past)
-    assert not any(signal.breached or signal.muted for signal in signals.values())
+def test_few_nights_alarm_nobody_and_say_of_none_that_it_is_within_its_limit(chance: np.random.Generator) -> None:
+    watched, metrics = PARCELS.monitoring, {"log_loss": 9.0, "calibration_error": 0.9}
+    past = grade_series(chance, watched.minimum + watched.n - 2, east=0.5)
+    signals = judge(make_grading(30, metrics=metrics, segments=make_segments(east=9.0)), past)
+    assert not any(signal.breached for signal in signals.values())
+    assert {signal.muted for signal in signals.values()} == {describe_waiting(watched.minimum - 1, watched)}
+    later = judge(make_grading(31, metrics=metrics), grade_series(chance, watched.minimum + watched.n - 1))
+    assert (later[PRIMARY].muted, later[PRIMARY].breached) == (None, True)
+
+
+def test_segments_that_were_never_large_enough_are_not_judged(chance: np.random.Generator) -> None:
+    signal = judge(make_grading(30, metrics={"log_loss": 0.5}), grade_series(chance, 30))[SEGMENTS]
+    assert (signal.value, signal.muted) == (None, FEW_ROWS)
 
 
 def test_one_segment_may_be_bad_while_the_whole_is_usual(chance: np.random.Generator) -> None:
