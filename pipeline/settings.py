@@ -124,6 +124,11 @@ class Settings(BaseModel):
         }
 
 
+def storage_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What AWS's library reads: where an object store is, and who may use it.  For processes that open the lake."""
+    return {name: value for name, value in environment.items() if name.startswith("AWS_")}
+
+
 def service_addresses_path(home: Path) -> Path:
     """File in which the embedded services say where they are, as variables, for as long as they run."""
     return home / "services" / "environment.json"

@@ -21,6 +21,7 @@ from tests.webhook import Webhook, run_webhook
 
 if TYPE_CHECKING:
     from pipeline.tasks import Workspace
+    from tests.object_store import ObjectStore
 
 StartRedis = Callable[..., RedisServer]
 
@@ -81,6 +82,27 @@ def start_redis(tmp_path: Path) -> Iterator[StartRedis]:
 def kernel() -> Path:
     """The kernel of compiled trees, which set-up has built where there is a C compiler."""
     return build_kernel()
+
+
+@pytest.fixture(scope="session")
+def _session_object_store() -> Iterator[ObjectStore]:
+    from tests.object_store import ObjectStore  # noqa: PLC0415 - imports AWS's library, which few folders need
+
+    store = ObjectStore()
+    yield store
+    store.stop()
+
+
+@pytest.fixture
+def object_store(_session_object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> ObjectStore:
+    """An object store with one empty bucket, which the environment leads to."""
+    from s3fs import S3FileSystem  # noqa: PLC0415 - likewise
+
+    _session_object_store.reset()
+    for name, value in _session_object_store.variables.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # which would go on with the environment of the test before
+    return _session_object_store
 
 
 @pytest.fixture

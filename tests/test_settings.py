@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.settings import Settings, credentials_path, service_addresses_path
+from pipeline.settings import Settings, credentials_path, service_addresses_path, storage_environment
 
 EVERYTHING = {
     "NIGHTJAR_HOME": "/home/nightjar",
@@ -107,3 +107,8 @@ def test_a_redis_that_is_named_is_not_read_with_the_users_of_the_embedded_one(tm
     assert found.url_for_reading == found.url_for_cleaning == "redis://own/0"
     named = Settings.from_environment({**environment, "NIGHTJAR_REDIS_URL": "redis://other/0"})
     assert named.url_for_reading == named.url_for_cleaning == "redis://other/0"
+
+
+def test_processes_that_open_the_lake_are_given_what_leads_to_an_object_store() -> None:
+    given = {"AWS_ENDPOINT_URL": "https://store", "AWS_WEB_IDENTITY_TOKEN_FILE": "/token"}
+    assert storage_environment({**given, "SOMEBODYS_SECRET": "hush", "NIGHTJAR_LAKE": "s3://bucket"}) == given

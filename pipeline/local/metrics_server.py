@@ -10,7 +10,7 @@ from pipeline.local.answering import wait_for_answer
 from pipeline.local.credentials import write_private
 from pipeline.local.ports import LOOPBACK, find_free_port
 from pipeline.local.processes import Service, start_service
-from pipeline.settings import Settings
+from pipeline.settings import Settings, storage_environment
 
 SERVICE = "metrics"
 
@@ -55,8 +55,9 @@ def token_path(home: Path) -> Path:
 
 
 def _environment(settings: Settings, token: str) -> dict[str, str]:
-    """It reads, so it gets no right to do more."""
+    """It reads, so it gets no right in Redis to do more."""
     return {
+        **storage_environment(),
         "PATH": os.defpath,
         "LC_ALL": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",

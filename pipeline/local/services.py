@@ -30,7 +30,7 @@ from pipeline.local.processes import Service, end_marked, end_services, find_mar
 from pipeline.local.redis_server import find_redis_server, start_redis
 from pipeline.redis_url import REDIS_ERRORS, close_client, open_client
 from pipeline.redis_users import Role
-from pipeline.settings import Settings, service_addresses_path
+from pipeline.settings import Settings, service_addresses_path, storage_environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -76,7 +76,7 @@ class LocalServices:
             dags=REPOSITORY / "dags",
             port=int(self.airflow_url.rpartition(":")[2]),
             credentials=self.credentials,
-            variables=self.settings.to_environment(),
+            variables={**storage_environment(), **self.settings.to_environment()},
         )
         prepare_airflow(plan)
         with closing(self.connect_api()) as api:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from pipeline.contracts import load_contract
@@ -14,8 +15,6 @@ from pipeline.tasks.parallel import count_processes
 from pipeline.tasks.proving import count_compiled
 from pipeline.tasks.workspace import Workspace
 from pipeline.trees.kernel import check_kernel
-
-PROBE = "doctor/probe.json"
 
 
 def check_health(workspace: Workspace) -> dict[str, Any]:
@@ -65,15 +64,24 @@ def _describe_kernel() -> str:
 
 
 def _check_lake(workspace: Workspace, problems: list[str]) -> dict[str, Any]:
+    """Put a file twice if it is absent, as manifests are, and remove it."""
     lake = workspace.lake
+    probe = f"doctor/{uuid.uuid4().hex}.json"
+    content = {"written_at": workspace.wall_clock().isoformat()}
     try:
-        lake.replace_json(PROBE, {"written_at": workspace.wall_clock().isoformat()})
-        lake.remove(PROBE)
-        writeable = True
-    except OSError as error:
+        lake.put_json_if_absent(probe, content)
+        exclusive = not lake.put_json_if_absent(probe, content)
+        keeps_versions = lake.keeps_versions(probe)
+        lake.remove(probe)
+    except (OSError, NightjarError) as error:
         problems.append(f"the lake takes no writes: {error}")
-        writeable = False
-    return {"root": lake.root, "writeable": writeable}
+        return {"root": lake.root, "writeable": False}
+    if not exclusive:
+        problems.append(
+            f"the lake puts what is there already: {lake.root}\n  of two runs each would take itself for the one that "
+            "committed; use a store that honours conditional writes (If-None-Match), as docs/deployment.md says"
+        )
+    return {"root": lake.root, "writeable": True, "exclusive create": exclusive, "keeps older versions": keeps_versions}
 
 
 def _check_job(workspace: Workspace, job: Job, problems: list[str]) -> str:
@@ -93,6 +101,6 @@ def _check_job(workspace: Workspace, job: Job, problems: list[str]) -> str:
         workspace.models(job).check_signature(champion)
     except NightjarError as error:
         problems.append(str(error))
-        return "declared wrongly, or its ledger or champion is damaged"
+        return "declared wrongly, or its ledger or champion is damaged or cannot be read"
     compiled = count_compiled(workspace, job, champion)
     return f"champion: model {champion.version}, " + (f"{compiled} trees compiled" if compiled else "not compiled")

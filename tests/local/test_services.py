@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.local.ports import find_free_port
 from pipeline.local.processes import find_marked
 from pipeline.local.services import LocalServices, find_services, start_services
 from pipeline.settings import Settings, service_addresses_path
+from tests.object_store import BUCKET, SECRET, ObjectStore
 
 
 def settings_of(home: Path, **variables: str) -> Settings:
@@ -166,6 +168,19 @@ def test_the_endpoint_may_only_read_and_its_token_is_on_no_command_line(home: Pa
 
     assert services.credentials.publisher_password not in str(environment)
     assert services.credentials.metrics_token not in " ".join(process.cmdline())
+
+
+def test_the_endpoint_reads_a_lake_on_an_object_store(home: Path, object_store: ObjectStore) -> None:
+    services = start_services(settings_of(home, NIGHTJAR_LAKE=f"s3://{BUCKET}/of/nightjar"))
+    services.start_metrics()
+    services.wait_for_pages()
+    token = services.credentials.metrics_token
+
+    answer = httpx.get(services.metrics_url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+
+    failed = re.findall(r"^nightjar_scrape_error\{.*\} 1.0$", answer.text, re.MULTILINE)
+    assert (answer.status_code, failed) == (httpx.codes.OK, [])
+    assert SECRET not in str([path.read_bytes() for path in home.rglob("*") if path.is_file()])
 
 
 def test_a_killed_command_does_not_leave_its_database_behind_as_if_somebody_had_named_it(home: Path) -> None:

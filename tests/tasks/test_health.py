@@ -14,17 +14,24 @@ from pipeline.errors import DeclarationError
 from pipeline.job import Job
 from pipeline.tasks import Workspace, check_health
 from pipeline.tasks.feature_building import load_feature_set
+from tests.faulty_proxy import run_proxy
 from tests.meter_readings import job as declaration
 from tests.meter_readings.feature_set import FEATURES
+from tests.object_store import BUCKET, ObjectStore
 
 
 def test_a_healthy_installation(trained: Workspace, job: Job) -> None:
     report = check_health(trained)
     assert report["problems"] == []
-    assert report["lake"]["writeable"]
+    assert report["lake"] == {
+        "root": trained.lake.root,
+        "writeable": True,
+        "exclusive create": True,
+        "keeps older versions": False,
+    }
     assert report["jobs"]["meter_readings"] == "champion: model 1"
     assert report["jobs"]["flight_delays"] == "no champion yet"
-    assert not trained.lake.exists("doctor/probe.json")
+    assert trained.lake.list("doctor") == []
 
 
 def test_secrets_are_not_shown(workspace: Workspace) -> None:
@@ -63,6 +70,40 @@ def test_a_lake_that_takes_no_writes_is_a_problem(workspace: Workspace, tmp_path
     report = check_health(Workspace(settings, workspace.clock))
     assert not report["lake"]["writeable"]
     assert any("takes no writes" in problem for problem in report["problems"])
+
+
+def on_object_store(workspace: Workspace, root: str = "s3://lake/of/nightjar") -> Workspace:
+    return Workspace(workspace.settings.model_copy(update={"lake": root}), workspace.clock)
+
+
+def test_a_healthy_lake_on_an_object_store(workspace: Workspace, object_store: ObjectStore) -> None:
+    report = check_health(on_object_store(workspace))
+    assert report["problems"] == []
+    assert report["lake"]["exclusive create"]
+    assert "Contents" not in object_store.client().list_objects_v2(Bucket=BUCKET)
+
+
+def test_a_lake_that_puts_what_is_there_already_is_a_problem(
+    workspace: Workspace, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As an object store does that takes no notice of conditions."""
+    with run_proxy(object_store.port) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        proxy.spoil("PUT", "unconditional", times=2)
+        report = check_health(on_object_store(workspace))
+    assert not report["lake"]["exclusive create"]
+    assert any("puts what is there already" in problem and "If-None-Match" in problem for problem in report["problems"])
+
+
+def test_a_bucket_that_keeps_versions_is_shown(workspace: Workspace, object_store: ObjectStore) -> None:
+    object_store.client().put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    assert check_health(on_object_store(workspace))["lake"]["keeps older versions"]
+
+
+def test_a_bucket_that_is_not_there_is_a_problem(workspace: Workspace, object_store: ObjectStore) -> None:
+    report = check_health(on_object_store(workspace, "s3://nowhere/lake"))
+    assert not report["lake"]["writeable"]
+    assert any("no such bucket: s3://nowhere/lake" in problem for problem in report["problems"])
 
 
 def test_a_job_that_names_what_is_not_there_is_a_problem(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,7 @@
-"""The lake, on a local disk and on a file system that fsspec knows."""
+"""What every lake keeps to: on a local disk, on a file system of fsspec's, and on an object store."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,25 +9,16 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from pipeline.errors import DamagedError
+from pipeline.errors import DamagedError, DeclarationError
 from pipeline.stores.lake import Lake
 
-ROOT = Path(__file__).resolve().parents[2]
 
-RACER = """
-import sys
-from pipeline.stores.lake import Lake
-lake = Lake(sys.argv[1])
-print("ready", flush=True)
-sys.stdin.readline()
-print(sum(lake.put_if_absent(f"race/{number}", sys.argv[2].encode() * 1000) for number in range(50)), flush=True)
-"""
-
-
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(params=["disk", "memory", "s3"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    root = str(tmp_path / "lake") if request.param == "local" else f"memory://lake-{uuid.uuid4().hex}"
-    return Lake(root)
+    if request.param == "s3":
+        request.getfixturevalue("object_store")
+    roots = {"disk": str(tmp_path / "lake"), "memory": f"memory://{uuid.uuid4().hex}", "s3": "s3://lake/of/nightjar"}
+    return Lake(roots[request.param])
 
 
 def test_what_was_put_is_read_again(lake: Lake) -> None:
@@ -93,7 +82,7 @@ def test_names_are_listed_in_order_and_without_their_folder(lake: Lake) -> None:
     for name in ("b.txt", "a.txt", "c/d.txt"):
         lake.replace(f"folder/{name}", b"")
     assert lake.list("folder") == ["a.txt", "b.txt", "c"]
-    assert lake.list("nowhere") == []
+    assert lake.list("folder/a.txt") == lake.list("nowhere") == []
 
 
 def test_remove_takes_a_file_or_a_folder_and_minds_neither_being_gone(lake: Lake) -> None:
@@ -104,6 +93,46 @@ def test_remove_takes_a_file_or_a_folder_and_minds_neither_being_gone(lake: Lake
     assert not lake.exists("a/b.txt")
     assert not lake.exists("a/c/d.txt")
     assert lake.exists("e.txt")
+
+
+def test_a_name_that_begins_like_another_is_another(lake: Lake) -> None:
+    for name in ("a/b/c.txt", "a/b-c/d.txt", "a/b.txt"):
+        lake.replace(name, b"")
+    assert [file.path for file in lake.walk("a/b")] == ["a/b/c.txt"]
+    assert lake.list("a/b") == ["c.txt"]
+    lake.remove("a/b")
+    assert [file.path for file in lake.walk("a")] == ["a/b-c/d.txt", "a/b.txt"]
+
+
+def test_a_file_is_read_from_anywhere_in_it(lake: Lake) -> None:
+    lake.replace("a.txt", b"0123456789")
+    with lake.open("a.txt") as stream:
+        assert stream.seek(-3, 2) == 7
+        assert stream.read(2) == b"78"
+        assert stream.seek(1) == 1
+        assert stream.read() == b"123456789"
+        assert stream.read() == b""
+
+
+def test_an_empty_file_is_a_file(lake: Lake) -> None:
+    assert lake.put_if_absent("a.txt", b"")
+    assert not lake.put_if_absent("a.txt", b"more")
+    assert lake.read_bytes("a.txt") == b""
+    with lake.open("a.txt") as stream:
+        assert stream.read() == b""
+
+
+def test_what_was_removed_may_be_put_again(lake: Lake) -> None:
+    for content in (b"first", b"second"):
+        assert lake.put_if_absent("a.txt", content)
+        assert not lake.put_if_absent("a.txt", b"other")
+        assert lake.read_bytes("a.txt") == content
+        lake.remove("a.txt")
+
+
+def test_no_older_version_is_kept(lake: Lake) -> None:
+    lake.replace("a.txt", b"")
+    assert not lake.keeps_versions("a.txt")
 
 
 def test_json_is_canonical(lake: Lake) -> None:
@@ -132,6 +161,8 @@ def test_no_path_leads_out_of_the_lake(lake: Lake, path: str) -> None:
 
 
 def test_an_address_says_where_a_file_is(tmp_path: Path) -> None:
+    assert Lake("s3://bucket/prefix/").url("a/b.txt") == "s3://bucket/prefix/a/b.txt"
+    assert Lake("s3://bucket").root == "s3://bucket"
     assert Lake(str(tmp_path)).url("a/b.txt") == f"file://{tmp_path}/a/b.txt"
     assert Lake("memory://lake").url("a.txt") == "memory:///lake/a.txt"
     assert Lake(f"file://{tmp_path}").root == f"file://{tmp_path}"
@@ -156,27 +187,7 @@ def test_what_another_program_wrote_is_seen_at_once() -> None:
     assert lake.exists("a/b.txt")
 
 
-def test_of_two_processes_that_put_the_same_file_exactly_one_wins(tmp_path: Path) -> None:
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(tmp_path), text],
-            cwd=ROOT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for text in ("one", "two")
-    ]
-    for racer in racers:
-        assert racer.stdout
-        assert racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin
-        racer.stdin.write("\n")
-        racer.stdin.flush()
-    won = [int(racer.communicate()[0]) for racer in racers]
-    assert sum(won) == 50
-    contents = [path.read_bytes() for path in (tmp_path / "race").iterdir()]
-    assert len(contents) == 50
-    assert contents.count(b"one" * 1000) == won[0]
-    assert contents.count(b"two" * 1000) == won[1]
+def test_an_address_of_an_unknown_kind_is_declared_wrongly() -> None:
+    with pytest.raises(DeclarationError, match="cannot be opened: carrier-pigeon://") as caught:
+        Lake("carrier-pigeon://loft/lake")
+    assert caught.value.next_step
