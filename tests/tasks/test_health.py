@@ -29,7 +29,7 @@ def test_a_healthy_installation(trained: Workspace, job: Job) -> None:
         "exclusive create": True,
         "keeps older versions": False,
     }
-    assert report["jobs"]["meter_readings"] == "champion: model 1"
+    assert report["jobs"]["meter_readings"] == "champion: model 1, not compiled"
     assert report["jobs"]["flight_delays"] == "no champion yet"
     assert trained.lake.list("doctor") == []
 
