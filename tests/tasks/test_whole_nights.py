@@ -67,7 +67,8 @@ def test_the_manifest_of_a_release_names_everything_behind_it(served: Served) ->
     manifest = served.workspace.lake.read_json(f"jobs/meter_readings/releases/{published['generation']}.json")
     champion = served.workspace.ledger(served.job).require_champion(LIVE)
     assert manifest["partition"] == LIVE
-    assert manifest["model"] == {"version": "1", "digest": champion.registration.model_digest}
+    digest = champion.registration.model_digest
+    assert manifest["model"] == {"version": "1", "digest": digest, "compiled": None}, "no trees"
     assert manifest["accounting"] == published["accounting"]
     deliveries = {name: source["delivery"] for name, source in manifest["sources"].items()}
     assert deliveries == served.first["ingest"]["deliveries"]
