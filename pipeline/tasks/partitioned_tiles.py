@@ -3,12 +3,14 @@
     stages/<job>/tiles/<digest of inputs>/     one file a partition; partitions are the population's shards
 
 Every shard of the rows is aggregated and cut into partitions, as a file of one row group a partition that no manifest
-names; then every partition is added up from those.  What many entities share, such as a country, has few groups: its
-tiles are whole (:mod:`pipeline.tasks.tiling`).
+names; then every partition is added up from those, and they are removed.  Their names are their maker's own, so that
+of two that make the same tiles neither removes what the other still reads.  What many entities share, such as a
+country, has few groups: its tiles are whole (:mod:`pipeline.tasks.tiling`).
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -58,7 +60,8 @@ def partition_tiles(
                 tiles[aggregate] = found
     if missing:
         shards = list(enumerate(rows.shards(VALID)))
-        cut = partial(_cut_shard, job=job, feature_set=feature_set, rows=rows, wanted=missing)
+        role = f"{_PART}-{uuid.uuid4().hex}"
+        cut = partial(_cut_shard, job=job, feature_set=feature_set, rows=rows, wanted=missing, role=role)
         parts = run_shards(workspace, cut, shards, rows=rows.rows[VALID])
         for aggregate, inputs in missing.items():
             tiles[aggregate] = _merge_parts(workspace, job, aggregate, inputs, [part[aggregate] for part in parts])
@@ -73,6 +76,7 @@ def _cut_shard(
     feature_set: FeatureSet,
     rows: Output,
     wanted: Mapping[Aggregate, Inputs],
+    role: str,
 ) -> dict[Aggregate, OutputFile]:
     """Aggregate one shard of the rows, and write its groups down by partition."""
     number, label = shard
@@ -82,7 +86,7 @@ def _cut_shard(
     for aggregate, inputs in wanted.items():
         parts = split_groups(tiles[aggregate], keys[aggregate], inputs["partitions"])
         content = encode_groups([pa.Table.from_pandas(part, preserve_index=False) for part in parts])
-        name = shard_label(_PART, number)
+        name = shard_label(role, number)
         files[aggregate] = workspace.outputs(job).write_bytes(STAGE, inputs, name, content, len(tiles[aggregate]))
     return files
 

@@ -27,7 +27,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from pipeline import tasks
 from pipeline.errors import NightjarError
-from pipeline.stores import event_log, experiment_mirror, experiments, lake
+from pipeline.stores import event_log, experiment_mirror, experiments
+from pipeline.stores.lake import disk
 from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.job import JOB
@@ -49,8 +50,8 @@ def stop_at(owner, name, before="", after=""):
     setattr(owner, name, wrapped)
 
 stop_at(event_log.EventLog, "append", "read ledger")
-stop_at(lake.Lake, "_write_aside", "write aside")
-stop_at(lake.os, "link", "link", "linked")
+stop_at(disk, "_write_aside", "write aside")
+stop_at(disk.os, "link", "link", "linked")
 stop_at(experiments.Experiments, "mirror", "mirror", "mirrored")
 stop_at(experiment_mirror.ExperimentMirror, "_set_alias", "set alias")
 settings = make_settings(Path(home), "redis://127.0.0.1:1/0").model_copy(update={"mlflow_uri": SecretStr(mlflow)})
