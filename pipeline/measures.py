@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -175,10 +176,9 @@ def share_repeated(name: str, reference: Reference, on: Sequence[str]) -> Measur
 
     def compute(rows: pd.DataFrame, reference: pd.DataFrame, partition: date) -> float:
         whole = rows[keys].notna().all(axis=1).to_numpy()
-        ages = reference[AGE].unique()
-        return max(
-            (_share(whole & _is_among(rows, reference[reference[AGE] == age], keys)) for age in ages), default=0.0
-        )
+        own, theirs = _number_keys(rows, reference, keys)
+        ages = reference[AGE].to_numpy()
+        return max((_share(whole & np.isin(own, theirs[ages == age])) for age in np.unique(ages)), default=0.0)
 
     return Measure(name, compute, tuple(keys), reference)
 
@@ -197,9 +197,16 @@ def share_absent(name: str, reference: Reference, on: Sequence[str]) -> Measure:
 
 def _is_among(rows: pd.DataFrame, others: pd.DataFrame, keys: list[str]) -> npt.NDArray[np.bool_]:
     """Of every row, whether ``others`` has its key."""
-    known = others[keys].drop_duplicates().assign(_known=True)
-    found: npt.NDArray[np.bool_] = rows[keys].merge(known, on=keys, how="left")["_known"].notna().to_numpy()
-    return found
+    return np.isin(*_number_keys(rows, others, keys))
+
+
+def _number_keys(
+    rows: pd.DataFrame, others: pd.DataFrame, keys: list[str]
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """A number for every row of either frame; rows with equal keys have the same."""
+    both = pd.concat([rows[keys], others[keys]], ignore_index=True)
+    numbers: npt.NDArray[Any] = both.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    return numbers[: len(rows)], numbers[len(rows) :]
 
 
 def _share(broken: npt.NDArray[np.bool_]) -> float:

@@ -123,6 +123,28 @@ def test_every_measure_is_a_share_whatever_the_rows(rows: list[str], before: lis
         assert 0 <= measure.compute(own, reference, DAY) <= 1
 
 
+values = st.lists(st.tuples(st.sampled_from(["a", "b", None]), st.sampled_from([1.0, 2.0, np.nan])), max_size=12)
+
+
+@given(rows=values, before=values, ages=st.lists(st.sampled_from([1, 2, 5]), min_size=12, max_size=12))
+def test_what_is_repeated_and_unknown_is_what_joining_the_tables_says(
+    rows: list[Any], before: list[Any], ages: list[int]
+) -> None:
+    keys = ["id", "amount"]
+    types = {"id": "str", "amount": "float64"}
+    own = pd.DataFrame(rows, columns=keys).astype(types)
+    reference = pd.DataFrame(before, columns=keys).astype(types).assign(**{AGE: ages[: len(before)]})
+    whole = own.notna().all(axis=1)
+
+    def is_among(others: pd.DataFrame) -> pd.Series:
+        return own.merge(others[keys].drop_duplicates(), on=keys, how="left", indicator=True)["_merge"] == "both"
+
+    repeated = [(whole & is_among(reference[reference[AGE] == age])).mean() for age in set(reference[AGE])]
+    unknown = (whole & ~is_among(reference)).mean() if rows else 0
+    assert take(share_repeated("repeated", BEFORE, keys), own, reference) == (max(repeated, default=0) if rows else 0)
+    assert take(share_unknown("unknown", BEFORE, keys), own, reference) == unknown
+
+
 @given(rows=ids.filter(bool))
 def test_a_delivery_beside_itself_breaks_nothing_and_repeats_everything(rows: list[str]) -> None:
     own = make_rows(id=pd.Series(rows, dtype="str")).drop_duplicates()

@@ -1,0 +1,47 @@
+"""What is changed of Great Expectations makes it quicker, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pipeline.contracts import load_suite
+from pipeline.expectations import import_great_expectations
+from pipeline.jobs.flight_delays.job import JOB
+
+EXPECTATIONS = [
+    expectation
+    for source in JOB.sources
+    if (suite := load_suite(source, 14)) is not None
+    for expectation in (*suite.batch, *suite.profile)
+]
+
+
+def read_singly(expectation: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+    """As Great Expectations reads settings itself: each from a configuration of its own."""
+    return {key: expectation.configuration.kwargs.get(key, expectation._get_default_value(key)) for key in keys}
+
+
+@pytest.mark.parametrize("expectation", EXPECTATIONS, ids=lambda expectation: type(expectation).__name__)
+def test_settings_read_at_once_are_those_read_singly(expectation: Any) -> None:
+    domain = read_singly(expectation, expectation.domain_keys)
+
+    assert expectation._get_domain_kwargs() == domain
+    assert expectation._get_success_kwargs() == {**read_singly(expectation, expectation.success_keys), **domain}
+
+
+def test_one_configuration_is_made_for_all_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    gx: Any = import_great_expectations()
+    kind = gx.expectations.ExpectColumnMeanToBeBetween
+    made = []
+    configuration = kind.configuration
+
+    def count(self: Any) -> Any:
+        made.append(self)
+        return configuration.fget(self)
+
+    monkeypatch.setattr(kind, "configuration", property(count))
+    kind(column="amount", min_value=1)._get_success_kwargs()
+
+    assert len(made) == 1
