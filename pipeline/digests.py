@@ -98,6 +98,8 @@ def _find_declared(module: str, own: str) -> Path | None:
     root = module.partition(".")[0]
     if root in sys.stdlib_module_names or (root == "pipeline" and not module.startswith("pipeline.jobs.")):
         return None
+    if root != own and _is_library(root):  # finding a module in a package imports the package, for seconds
+        return None
     try:
         spec = importlib.util.find_spec(module)
     except ModuleNotFoundError:  # in ``from package.module import name`` it is a name, not a module
@@ -106,6 +108,12 @@ def _find_declared(module: str, own: str) -> Path | None:
     if path is None or path.suffix != ".py":
         return None
     return path if root == own or LIBRARY_FOLDERS.isdisjoint(path.parts) else None
+
+
+def _is_library(root: str) -> bool:
+    """Whether a top-level name is that of an installed package; it is found, not imported."""
+    spec = importlib.util.find_spec(root)
+    return spec is not None and spec.origin is not None and not LIBRARY_FOLDERS.isdisjoint(Path(spec.origin).parts)
 
 
 def _list_imports(path: Path, package: str) -> list[str]:

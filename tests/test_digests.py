@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -146,3 +148,12 @@ def digest_again() -> str:
     digest_code.cache_clear()
     digest_declared_code.cache_clear()
     return digest_declared_code("declared_by_test.suite")
+
+
+def test_finding_declared_code_imports_no_library() -> None:
+    """Great Expectations takes seconds, and whoever finds a verdict needs none of it."""
+    source = "import sys; from pipeline.digests import digest_declared_code as find; "
+    source += "find('tests.meter_readings.suites'); print('great_expectations' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "False\n"
