@@ -2,7 +2,11 @@
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 NIGHTJAR := $(BIN)/nightjar
-BENCH_ROWS ?= 1000000
+ROWS ?= 1000000
+PUBLISHED ?= 1000000 10000000
+NIGHTS ?= 1000000 3000000 10000000
+SCRIPTS ?= 1000000 3000000
+EVENTS ?= 2000000
 WORKERS ?= 2
 KILLS ?= 1000
 COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header --no-annotate
@@ -60,30 +64,51 @@ pytest: setup ## the tests alone, over WORKERS processes
 test-slow: setup ## the tests that take minutes each
 	$(BIN)/python -m pytest -m slow
 
-.PHONY: bench
-bench: setup ## publish BENCH_ROWS predictions, beside what teams use; writes reports/bench-publish.json
-	@scripts/feast_environment
-	$(BIN)/python -m benchmarks.publish --rows $(BENCH_ROWS)
+.PHONY: cluster-test
+cluster-test: setup ## three nights on two Celery workers, PostgreSQL and the rest of docker-compose.yml, run natively
+	$(BIN)/python -m pytest -m slow tests/deploy/test_two_workers.py
 
-.PHONY: bench-night
-bench-night: setup ## a whole night of BENCH_ROWS entities, beside a plain script; writes reports/bench-night.json
-	$(BIN)/python -m benchmarks.night --entities $(BENCH_ROWS) --plain $(BENCH_ROWS) --events 2000000
+.PHONY: bench
+bench: bench-publish bench-read bench-scoring bench-validation bench-features bench-overhead bench-night ## all benchmarks, for an hour; write reports/bench-*.json and docs/performance/
+	$(BIN)/python -m benchmarks.plots
+
+.PHONY: bench-quick
+bench-quick: ## the same, smaller: a look in minutes
+	$(MAKE) bench ROWS=100000 PUBLISHED=100000 NIGHTS=100000 SCRIPTS=100000 EVENTS=100000
+
+.PHONY: bench-publish
+bench-publish: setup ## publish PUBLISHED predictions, beside what teams use
+	@scripts/feast_environment
+	$(BIN)/python -m benchmarks.publish --rows $(PUBLISHED)
 
 .PHONY: bench-read
-bench-read: setup ## how long reads take, idle and during a publish; writes reports/bench-reading.json
-	$(BIN)/python -m benchmarks.reading --rows $(BENCH_ROWS)
+bench-read: setup ## how long reads take, idle and during a publish
+	$(BIN)/python -m benchmarks.reading --rows $(ROWS)
+
+.PHONY: bench-scoring
+bench-scoring: setup ## score ROWS rows by scikit-learn and by compiled trees
+	$(BIN)/python -m benchmarks.scoring --rows $(ROWS)
+
+.PHONY: bench-validation
+bench-validation: setup ## judge ROWS rows, clean and bad; explain predictions
+	$(BIN)/python -m benchmarks.validation --rows $(ROWS)
+	$(BIN)/python -m benchmarks.explaining
+
+.PHONY: bench-features
+bench-features: setup ## a night's features from tiles and from raw events, by days of history
+	$(BIN)/python -m benchmarks.features
+
+.PHONY: bench-overhead
+bench-overhead: setup ## where the time of a small night on Airflow goes
+	$(BIN)/python -m benchmarks.overhead
+
+.PHONY: bench-night
+bench-night: setup ## whole nights of NIGHTS entities and EVENTS events a day, beside a plain script up to SCRIPTS
+	$(BIN)/python -m benchmarks.night --entities $(NIGHTS) --plain $(SCRIPTS) --events $(EVENTS)
 
 .PHONY: kill-test
 kill-test: setup ## kill KILLS publishers at any step and byte while readers read; writes reports/kill.json
 	$(BIN)/python -m trials.kill --kills $(KILLS)
-
-.PHONY: bench-validation
-bench-validation: setup ## judge BENCH_ROWS rows, clean and bad; writes reports/bench-validation.json
-	$(BIN)/python -m benchmarks.validation --rows $(BENCH_ROWS)
-
-.PHONY: bench-scoring
-bench-scoring: setup ## score BENCH_ROWS rows by scikit-learn and by compiled trees; writes reports/bench-scoring.json
-	$(BIN)/python -m benchmarks.scoring --rows $(BENCH_ROWS)
 
 .PHONY: audit
 audit: setup ## known vulnerabilities of the locked packages; says so where nobody answers

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,9 @@ with step("imports"):
 
     from benchmarks.customers.contracts import CUSTOMERS, EVENTS, KINDS, PLANS
     from benchmarks.customers.feature_set import FEATURES, WINDOWS
-    from benchmarks.customers.job import FIRST_PARTITION, NIGHT
+    from benchmarks.customers.job import NIGHT
     from benchmarks.customers.suites import CATEGORIES, MEANS, NULL_SHARES
+    from benchmarks.plain_features import build_features, read_day, read_events
 
 LAKE = Path(os.environ["NIGHTJAR_LAKE"])
 expect: Any = gx.expectations
@@ -45,9 +45,8 @@ expect: Any = gx.expectations
 def main() -> None:
     """Do the night, step by step."""
     with step("read"):
-        customers = read("customers", NIGHT)
-        days = [FIRST_PARTITION + timedelta(days=age) for age in range((NIGHT - FIRST_PARTITION).days + 1)]
-        events = pd.concat([read("events", day).assign(age=(NIGHT - day).days) for day in days], ignore_index=True)
+        customers = read_day(LAKE, "customers", NIGHT)
+        events = read_events(LAKE, NIGHT, max(WINDOWS))
     with step("pandera"):
         customers = CUSTOMERS.validate(customers, lazy=True)
         tonight = EVENTS.validate(events[events["age"] == 0].drop(columns="age"), lazy=True)
@@ -55,19 +54,13 @@ def main() -> None:
         check("customers", customers, expect_of_customers())
         check("events", tonight, expect_of_events())
     with step("features"):
-        features = build(customers, events)
+        features = build_features(customers, events, WINDOWS, FEATURES)
     with step("score"):
         model = joblib.load(next(LAKE.glob("jobs/customers/artifacts/*.joblib")))
         scores = model.predict_proba(features)[:, 1].round(6)
     with step("redis"):
         publish(customers["customer_id"], scores)
     print(json.dumps(STEPS))
-
-
-def read(source: str, day: date) -> pd.DataFrame:
-    """A day of a source as one frame."""
-    files = sorted(LAKE.glob(f"upstream/{source}/partition={day}/delivery=*/*.parquet"))
-    return pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
 
 
 def expect_of_customers() -> list[Any]:
@@ -117,25 +110,6 @@ def check(name: str, frame: pd.DataFrame, expectations: list[Any]) -> None:
     batch = asset.add_batch_definition_whole_dataframe(name).get_batch(batch_parameters={"dataframe": frame})
     result = batch.validate(gx.ExpectationSuite(name=name, expectations=expectations))
     assert result.success, result
-
-
-def build(customers: pd.DataFrame, events: pd.DataFrame) -> pd.DataFrame:
-    """The twelve trailing features from the raw events, joined to the customers, in the order of the feature set."""
-    features = customers.set_index("customer_id", drop=False)
-    for window in WINDOWS:
-        inside = events[events["age"] < window]
-        grouped = inside.groupby("customer_id").agg(
-            count=("amount", "size"), total=("amount", "sum"), returned=("is_returned", "sum")
-        )
-        overall = inside["is_returned"].mean()
-        grouped = grouped.reindex(features.index)
-        features[f"amount_count_by_customer_id_{window}d"] = grouped["count"].fillna(0)
-        features[f"amount_sum_by_customer_id_{window}d"] = grouped["total"].fillna(0)
-        features[f"amount_mean_by_customer_id_{window}d"] = grouped["total"] / grouped["count"]
-        smoothed = (grouped["returned"].fillna(0) + 2.0 * overall) / (grouped["count"].fillna(0) + 2.0)
-        features[f"returned_mean_by_customer_id_{window}d"] = smoothed
-    wanted = features[[feature.name for feature in FEATURES.columns]]
-    return wanted.astype({feature.name: "float64" for feature in FEATURES.columns if feature.kind == "number"})
 
 
 def publish(ids: pd.Series, scores: Any) -> None:

@@ -14,8 +14,11 @@ judging every row by its contract, writing valid and quarantined rows as Parquet
 ``bad_seconds`` is the slowest of the bad ones, ``ratio`` what it is of ``clean_seconds``.  Refused rows are not
 profiled, which makes up for part of what they cost; ``judging_ratio`` is therefore the same of the verdict alone
 (:func:`pipeline.stages.validate.judge_rows` and counting reasons).  Every case is timed in every round, so that
-neighbours on the machine weigh on all of them, and the best round counts.  The result goes to
-``reports/bench-validation.json``.
+neighbours on the machine weigh on all of them, and the best round counts.
+
+``masks_seconds`` is what masks written by hand take for the same checks of the clean rows
+(:mod:`benchmarks.peers.masks`), without saying what is wrong with a row; ``times_masks`` is the verdict alone by that.
+The result goes to ``reports/bench-validation.json``.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.peers.masks import find_valid
 from benchmarks.reports import Report, describe_command, describe_machine, finish
 from pipeline.contracts import load_contract
 from pipeline.job import Job, Label, Owner, Role, Source, Training
@@ -103,6 +107,7 @@ def main() -> None:
     arguments = _parse_arguments()
     with tempfile.TemporaryDirectory() as folder:
         cases = _measure(_open(Path(folder)), arguments.rows)
+    masks_seconds = _time_masks(arguments.rows)
     clean, bad = cases["clean"], [case for name, case in cases.items() if name != "clean"]
     bad_seconds = max(case["seconds"] for case in bad)
     report: Report = {
@@ -113,6 +118,8 @@ def main() -> None:
         "bad_seconds": bad_seconds,
         "ratio": round(bad_seconds / clean["seconds"], 2),
         "judging_ratio": round(max(case["judging_seconds"] for case in bad) / clean["judging_seconds"], 2),
+        "masks_seconds": masks_seconds,
+        "times_masks": round(clean["judging_seconds"] / masks_seconds, 1),
         "cases": cases,
         "machine": describe_machine(),
         "versions": {"python": platform.python_version(), "pandas": pd.__version__, "pyarrow": pa.__version__},
@@ -221,6 +228,25 @@ def _time(workspace: Workspace, delivery: Delivery) -> dict[str, Any]:
     return {"seconds": round(seconds, 3), "judging_seconds": round(judging, 3), "quarantined": quarantined}
 
 
+def _time_masks(rows: int) -> float:
+    """Seconds of the best round over the clean rows, shard by shard as the verdict has them."""
+    contract = load_contract(JOB.population)
+    shards = [frame_from_arrow(shard, contract) for shard in _cut(make_rows(rows))]
+    checked = {"amounts": AMOUNTS, "counts": COUNTS, "kinds": KINDS, "categories": CATEGORIES}
+    taken = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        valid = [find_valid(shard, **checked, cutoff=JOB.cutoff(PARTITION)) for shard in shards]
+        taken.append(time.perf_counter() - started)
+        assert all(mask.all() for mask in valid)
+    return round(min(taken), 3)
+
+
+def _cut(table: pa.Table) -> list[pa.Table]:
+    size = -(-table.num_rows // SHARDS)
+    return [table.slice(first, size) for first in range(0, table.num_rows, size)]
+
+
 def _open(home: Path) -> Workspace:
     settings = Settings(
         home=home,
@@ -251,7 +277,9 @@ def _print_table(report: Report) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"at worst {report['ratio']} times the clean time, {report['judging_ratio']} of the verdict alone; see {REPORT}"
+        f"at worst {report['ratio']} times the clean time, {report['judging_ratio']} of the verdict alone\n"
+        f"masks by hand: {report['masks_seconds']:.2f} s; the verdict on clean rows: {report['times_masks']} times\n"
+        f"see {REPORT}"
     )
 
 

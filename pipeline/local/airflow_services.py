@@ -1,4 +1,4 @@
-"""Airflow on one machine: its four components on loopback, SQLite and the LocalExecutor."""
+"""Airflow on one machine: its four components on loopback, SQLite, and tasks in processes of their own."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class AirflowPlan:
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self.dags.parent / "plugins"),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__EXECUTOR": "nightjar_executor.WarmLocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "4",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
             "AIRFLOW__CORE__FERNET_KEY": self.credentials.fernet_key,

@@ -91,6 +91,16 @@ class Stack:
         self.processes.append(process)
         return process
 
+    def start_worker(self, name: str) -> Process:
+        """Start one more worker: containers have host names and Airflow folders of their own, so it gets both."""
+        command = [self.localise(word) for word in load_services()["worker"]["command"]]
+        apart = {"AIRFLOW_HOME": str(self.folder / name)}
+        options = ["--celery-hostname", f"{name}@{socket.gethostname()}"]
+        environment = self.environment("worker") | apart
+        process = start_process(f"worker-{name}", [*command, *options], environment, self.folder)
+        self.processes.append(process)
+        return process
+
     def is_healthy(self, service: str) -> bool:
         """Whether the service's health check is content."""
         kind, *words = load_services()[service]["healthcheck"]["test"]

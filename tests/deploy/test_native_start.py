@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import redis
 
@@ -90,6 +91,13 @@ def test_every_component_reports_itself_healthy(stack: Stack) -> None:
         "triggerer": "healthy",
         "dag_processor": "healthy",
     }
+
+
+def test_the_worker_has_the_libraries_before_a_task_comes(stack: Stack) -> None:
+    (worker,) = (process for process in stack.processes if process.name == "worker")
+    below = psutil.Process(worker.popen.pid).children(recursive=True)
+    assert below != []
+    assert all(any("libarrow" in mapped.path for mapped in process.memory_maps()) for process in below)
 
 
 def test_the_projects_dags_are_there_and_those_on_a_schedule_are_paused(stack: Stack, token: str) -> None:

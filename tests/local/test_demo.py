@@ -126,6 +126,14 @@ def test_up_does_it_again_faster_and_stays(demo: Demo) -> None:
     assert find_cards(read_mlflow_url(output)) == ["card/card.html"]
 
 
+def test_workers_have_the_libraries_before_a_task_comes(demo: Demo) -> None:
+    workers = [process for process in find_marked(demo.home) if "LocalExecutor: <idle>" in " ".join(process.cmdline())]
+
+    assert workers != []
+    for worker in workers:
+        assert any("libarrow" in Path(mapped.path).name for mapped in worker.memory_maps())
+
+
 def test_what_up_left_running_is_read_without_further_settings(demo: Demo) -> None:
     sample = demo.reports[-1]["samples"][0]
 
