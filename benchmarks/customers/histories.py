@@ -13,9 +13,12 @@ WINDOWS = {7: (1, 3, 7), 28: (1, 7, 28), 90: (1, 30, 90)}
 """Windows in days, by days of history."""
 
 
+SHARDS = 8
+
+
 def reach_back(history: int) -> Job:
-    """The job over so many days, without suites: features alone are measured."""
-    sources = tuple(source.model_copy(update={"suite": None}) for source in JOB.sources)
+    """The job over so many days, without suites and in fewer shards: features alone are measured, of fewer entities."""
+    sources = tuple(source.model_copy(update={"suite": None, "shards": SHARDS}) for source in JOB.sources)
     changes = {
         "feature_set": f"{__name__}:FEATURES_{history}",
         "first_partition": NIGHT - timedelta(days=history - 1),
