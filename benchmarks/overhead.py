@@ -45,7 +45,7 @@ from pipeline.tasks.runs import read_run
 REPORT = Path("reports/bench-overhead.json")
 JOB = "flight_delays"
 DAG = f"nightly_scoring_{JOB}"
-LANDED = (date(2013, 2, 15), date(2013, 4, 12))
+LANDED = (date(2013, 1, 1), date(2013, 4, 12))
 TRAINED_ON = "2013-03-30"
 FIRST_NIGHT = date(2013, 3, 31)
 EXECUTORS = {"LocalExecutor": "LocalExecutor", "WarmLocalExecutor": "nightjar_executor.WarmLocalExecutor"}
