@@ -69,7 +69,7 @@ cluster-test: setup ## three nights on two Celery workers, PostgreSQL and the re
 	$(BIN)/python -m pytest -m slow tests/deploy/test_two_workers.py
 
 .PHONY: bench
-bench: bench-publish bench-read bench-scoring bench-validation bench-features bench-overhead bench-night ## all benchmarks, for an hour; write reports/bench-*.json and docs/performance/
+bench: bench-publish bench-read bench-scoring bench-validation bench-features bench-overhead bench-night ## all benchmarks, for an hour or two; they write reports/bench-*
 	$(BIN)/python -m benchmarks.plots
 
 .PHONY: bench-quick

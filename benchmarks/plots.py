@@ -1,7 +1,7 @@
-"""Draw the growth curves of docs/performance.md from the reports of ``make bench``.
+"""Draw the growth curves from the reports of ``make bench``.
 
-``python -m benchmarks.plots`` reads ``reports/bench-night.json`` and ``reports/bench-features.json`` and writes
-``docs/performance/``: seconds and memory of a night by entities, seconds of a night's features by days of history.
+``python -m benchmarks.plots`` reads ``reports/bench-night.json`` and ``reports/bench-features.json`` and writes beside
+them, as ``bench-*.svg``: seconds and memory of a night by entities, seconds of a night's features by days of history.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 REPORTS = Path("reports")
-FOLDER = Path("docs/performance")
 SIZE = (5.2, 3.0)
 """Inches."""
 
@@ -27,7 +26,6 @@ def main() -> None:
     nights = json.loads((REPORTS / "bench-night.json").read_text())["nights"]
     histories = json.loads((REPORTS / "bench-features.json").read_text())["histories"]
     millions = [(night["entities"] / 1e6, night) for night in nights]
-    FOLDER.mkdir(exist_ok=True)
     for name, key, title, unit in (
         ("night-seconds", "seconds", "Seconds of a whole night", "seconds"),
         ("night-memory", "peak_mib", "Peak memory of a whole night", "MiB"),
@@ -45,8 +43,9 @@ def main() -> None:
 
 def _write(name: str, title: str, lines: dict[str, list[tuple[float, float]]], across: str, up: str) -> None:
     plot = draw(name, title, SIZE, _fill(title, lines, across, up))
-    (FOLDER / f"{name}.svg").write_text(plot.svg)
-    print(FOLDER / f"{name}.svg")
+    path = REPORTS / f"bench-{name}.svg"
+    path.write_text(plot.svg)
+    print(path)
 
 
 def _fill(title: str, lines: dict[str, list[tuple[float, float]]], across: str, up: str) -> Callable[[Axes], None]:

@@ -60,14 +60,12 @@ def resolve_scored_partition(job: Job, request: Request, now: datetime) -> str:
     from pipeline import tasks
 
     partition = tasks.resolve_partition(
-        job,
-        asked=request.asked,
-        data_interval_start=request.interval_start,
-        now=now,
-        wait=request.kind == "scheduled" and request.asked is None,
+        job, asked=request.asked, data_interval_start=request.interval_start, now=now, wait=True
     )
     _check_backfilled_day(job, request, partition)
     _check_triggered_day(job, request, partition)
+    if request.kind != "scheduled" or request.asked is not None:
+        tasks.check_closed(job, date.fromisoformat(partition), now)
     return partition
 
 

@@ -26,7 +26,13 @@ if TYPE_CHECKING:
     from pipeline.tasks.monitoring.feedback import grade_closed
     from pipeline.tasks.monitoring.watching import watch
     from pipeline.tasks.night import approve, build_features, ingest, publish, score, validate
-    from pipeline.tasks.partitions import deliveries_ready, newest_closed_partition, parse_partition, resolve_partition
+    from pipeline.tasks.partitions import (
+        check_closed,
+        deliveries_ready,
+        newest_closed_partition,
+        parse_partition,
+        resolve_partition,
+    )
     from pipeline.tasks.pinning import pin_release, unpin_release
     from pipeline.tasks.promoting import find_cool_down, promote
     from pipeline.tasks.proving import compile_trees, prove
@@ -58,6 +64,7 @@ _MODULES = {
     "approve": "night",
     "approve_release": "approving",
     "build_features": "night",
+    "check_closed": "partitions",
     "check_health": "health",
     "check_jobs": "checking",
     "choose_policies": "replaying.policies",
@@ -128,6 +135,7 @@ __all__ = [
     "approve",
     "approve_release",
     "build_features",
+    "check_closed",
     "check_health",
     "check_jobs",
     "choose_policies",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import importlib
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from pipeline.errors import RefusedError
+from tests.dags.jobs.tide_levels import JOB as TIDE_LEVELS
 from tests.dags.scheduler import Scheduler, at_midnight
 
 STAGES = [
@@ -192,6 +195,17 @@ def test_triggering_from_the_command_line_with_an_old_date_does_not_score_yester
     scheduler.run_command("dags", "trigger", GOES_ON, "--logical-date", "2024-02-12")
     assert resolve_all(scheduler, GOES_ON) == [None]
     assert "a later day than its logical date" in caplog.text
+
+
+@pytest.mark.parametrize("hour", [5, 7])
+def test_a_run_of_another_day_is_refused_for_that_whether_or_not_its_day_has_closed(hour: int) -> None:
+    """New York's partition closes at 06:00 UTC in winter; "run it after the cutoff" would be a wrong answer before."""
+    partitions = importlib.import_module("nightjar_dags.partitions")
+    midnight = datetime(2024, 3, 2, tzinfo=UTC)
+    day = midnight - timedelta(days=1)
+    request = partitions.Request("manual", None, day, midnight, logical_day=date(2024, 2, 12))
+    with pytest.raises(RefusedError, match="a later day than its logical date"):
+        partitions.resolve_scored_partition(TIDE_LEVELS, request, midnight + timedelta(hours=hour))
 
 
 @pytest.mark.parametrize("partition", ["yesterday", "2024-02-30", "12.02.2024", 20240212, ["2024-02-12"]])

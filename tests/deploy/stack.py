@@ -6,15 +6,17 @@ the test.
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.deploy.compose import ROOT, fill_in, load_services
-from tests.deploy.processes import Process, free_ports, start_process, stop_process, wait_until
+from tests.deploy.processes import Process, free_ports, kill_marked, start_process, stop_process, wait_until
 from tests.deploy.servers import PostgresServer, RedisServer
 
 MARKER = "NIGHTJAR_TEST_STACK"
@@ -136,10 +138,27 @@ class Stack:
         self.processes.clear()
 
 
-def make_stack(
-    folder: Path, variables: Mapping[str, str], postgres: PostgresServer, broker: RedisServer, serving: RedisServer
-) -> Stack:
-    """A stack on free ports, not started yet."""
+@contextmanager
+def run_stack(
+    folder: Path,
+    variables: Mapping[str, str],
+    postgres: PostgresServer,
+    broker: RedisServer,
+    serving: RedisServer,
+    *,
+    further_dags: Sequence[Path] = (),
+) -> Iterator[Stack]:
+    """All services on free ports, healthy, with the project's DAGs and plugins; none is left after the body."""
+    for name in ("dags", "plugins"):
+        shutil.copytree(ROOT / name, folder / name)
+    for path in further_dags:
+        shutil.copy(path, folder / "dags")
     api, health, mlflow = free_ports(3)
     local = {"AIRFLOW_BASE_URL": f"http://127.0.0.1:{api}"}
-    return Stack(folder, {**variables, **local}, postgres, broker, serving, api, health, mlflow)
+    stack = Stack(folder, {**variables, **local}, postgres, broker, serving, api, health, mlflow)
+    try:
+        stack.start_all()
+        yield stack
+    finally:
+        stack.stop_all()
+        kill_marked(stack.marker)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -14,10 +13,9 @@ import psutil
 import pytest
 import redis
 
-from tests.deploy.compose import ROOT
-from tests.deploy.processes import find_marked, kill_marked, wait_until
+from tests.deploy.processes import find_marked, wait_until
 from tests.deploy.servers import PostgresServer, RedisServer
-from tests.deploy.stack import Stack, make_stack
+from tests.deploy.stack import Stack, run_stack
 
 pytestmark = pytest.mark.slow
 
@@ -31,17 +29,10 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """All services, healthy."""
+    probe = Path(__file__).with_name("probe_dag.py")
     folder = tmp_path_factory.mktemp("stack")
-    for name in ("dags", "plugins"):
-        shutil.copytree(ROOT / name, folder / name)
-    shutil.copy(Path(__file__).with_name("probe_dag.py"), folder / "dags")
-    stack = make_stack(folder, generated, postgres, broker, serving)
-    try:
-        stack.start_all()
+    with run_stack(folder, generated, postgres, broker, serving, further_dags=[probe]) as stack:
         yield stack
-    finally:
-        stack.stop_all()
-        kill_marked(stack.marker)
 
 
 def call(stack: Stack, method: str, path: str, body: object = None, token: str = "") -> Any:

@@ -16,10 +16,9 @@ from pipeline.local.runs import explain_failure
 from pipeline.serving import Reader
 from pipeline.settings import Settings
 from tests.dags.jobs.rides import JOB
-from tests.deploy.compose import ROOT
-from tests.deploy.processes import Process, kill_marked, wait_until
+from tests.deploy.processes import Process, wait_until
 from tests.deploy.servers import PostgresServer, RedisServer
-from tests.deploy.stack import Stack, make_stack
+from tests.deploy.stack import Stack, run_stack
 from tests.tasks.nights import read_scores, run_until_scored
 
 pytestmark = pytest.mark.slow
@@ -41,20 +40,12 @@ def stack(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """All services and a second worker, healthy; data landed and a model trained."""
-    folder = tmp_path_factory.mktemp("stack")
-    for name in ("dags", "plugins"):
-        shutil.copytree(ROOT / name, folder / name)
     variables = {**generated, "NIGHTJAR_JOBS": "tests.dags.jobs.rides"}
-    stack = make_stack(folder, variables, postgres, broker, serving)
-    try:
-        stack.start_all()
+    with run_stack(tmp_path_factory.mktemp("stack"), variables, postgres, broker, serving) as stack:
         second = stack.start_worker("second")
         wait_until("the second worker is ready", lambda: "ready." in second.log.read_text(), stack.processes, 120)
         prepare(stack)
         yield stack
-    finally:
-        stack.stop_all()
-        kill_marked(stack.marker)
 
 
 @pytest.fixture

@@ -25,6 +25,8 @@ from pipeline.local.runs import find_backfill_runs, follow_runs
 from pipeline.local.steps import Steps
 from tests.deploy.processes import wait_until
 
+PLUGINS = Path(__file__).parents[2] / "plugins"
+
 DAG_FILE = """
 import os, subprocess, sys, time
 from datetime import datetime
@@ -66,6 +68,7 @@ class Airflow:
     def __init__(self, folder: Path) -> None:
         (folder / "dags").mkdir(parents=True)
         (folder / "dags" / "sample.py").write_text(DAG_FILE)
+        (folder / "plugins").symlink_to(PLUGINS)
         self.flag = folder / "hanging"
         self.home = folder / "home"
         self.services: list[Service] = []
