@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.declarations import Aggregate, FeatureSet
@@ -25,25 +26,64 @@ def make_tile(rows: pd.DataFrame, feature_set: FeatureSet, aggregate: Aggregate)
     Raises:
         ValueError: a value or a sum is infinite or too large to be kept exactly.
     """
-    keys = list(aggregate.by)
-    needed = [*keys, *([aggregate.value] if aggregate.value else [])]
-    columns = compute_columns(rows, feature_set, dict.fromkeys(needed))
-    if aggregate.value is None:
-        scaled = pd.Series(0, index=rows.index, dtype="int64")
-        present = np.ones(len(rows), dtype=bool)
-    else:
-        values = columns[aggregate.value].to_numpy(dtype="float64", na_value=np.nan)
-        present = ~np.isnan(values)
-        units = np.rint(np.where(present, values, 0.0) * 10.0**aggregate.scale)
-        if not (np.abs(units) < LARGEST_EXACT).all():
-            raise ValueError(
-                f"{aggregate.name}: a value is infinite or has more than 15 digits at scale {aggregate.scale}"
-            )
-        scaled = pd.Series(units.astype("int64"), index=rows.index)
+    return add_up_cuts([cut_rows(rows, feature_set, [aggregate])], [aggregate])[0]
+
+
+def cut_rows(rows: pd.DataFrame, feature_set: FeatureSet, aggregates: Sequence[Aggregate]) -> pd.DataFrame:
+    """What rows of one partition add to the tiles of aggregates with the same keys.
+
+    Returns:
+        One row for each that adds anything: the key columns, and for every aggregate, by position, ``count_<position>``
+        (0 or 1) and ``sum_<position>``, both int64.
+
+    Raises:
+        ValueError: a value is infinite or too large to be kept exactly.
+    """
+    keys = list(aggregates[0].by)
+    values = [aggregate.value for aggregate in aggregates if aggregate.value is not None]
+    columns = compute_columns(rows, feature_set, dict.fromkeys([*keys, *values]))
+    adds = {}
+    for position, aggregate in enumerate(aggregates):
+        present, units = _take_units(columns, aggregate)
+        adds[f"count_{position}"], adds[f"sum_{position}"] = present.astype("int64"), units
+    known = np.ones(len(rows), dtype=bool)
     for key in keys:
-        present &= columns[key].notna().to_numpy()
-    tile = columns[keys].assign(count=np.int64(1), sum=scaled)[present]
-    return _add_up(tile, aggregate, ["count", "sum"])
+        known &= columns[key].notna().to_numpy()
+    known &= np.logical_or.reduce([adds[f"count_{position}"] > 0 for position in range(len(aggregates))])
+    cut = columns[keys].assign(**adds)
+    return cut if known.all() else cut[known]
+
+
+def add_up_cuts(cuts: Sequence[pd.DataFrame], aggregates: Sequence[Aggregate]) -> list[pd.DataFrame]:
+    """The tile of every aggregate, from what all rows of a partition add to them.
+
+    Raises:
+        ValueError: a sum is too large to be kept exactly.
+    """
+    rows = pd.concat(cuts, ignore_index=True)
+    for position, aggregate in enumerate(aggregates):
+        _check_sums(rows, aggregate, [f"sum_{position}"])
+    keys = list(aggregates[0].by)
+    added = _add_up(rows, keys, [column for column in rows.columns if column not in keys])
+    tiles = []
+    for position in range(len(aggregates)):
+        names = {f"count_{position}": "count", f"sum_{position}": "sum"}
+        tile = added[[*keys, *names]].rename(columns=names)
+        some = tile["count"] > 0
+        tiles.append(tile if not keys or some.all() else tile[some].reset_index(drop=True))
+    return tiles
+
+
+def _take_units(columns: pd.DataFrame, aggregate: Aggregate) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    """Which rows have a value, and every row's value in units of the aggregate; 0 where it has none."""
+    if aggregate.value is None:
+        return np.ones(len(columns), dtype=bool), np.zeros(len(columns), dtype="int64")
+    values = columns[aggregate.value].to_numpy(dtype="float64", na_value=np.nan)
+    present = ~np.isnan(values)
+    units = np.rint(np.where(present, values, 0.0) * 10.0**aggregate.scale)
+    if not (np.abs(units) < LARGEST_EXACT).all():
+        raise ValueError(f"{aggregate.name}: a value is infinite or has more than 15 digits at scale {aggregate.scale}")
+    return present, units.astype("int64")
 
 
 def merge_tiles(tiles: Sequence[pd.DataFrame], aggregate: Aggregate) -> pd.DataFrame:
@@ -52,7 +92,9 @@ def merge_tiles(tiles: Sequence[pd.DataFrame], aggregate: Aggregate) -> pd.DataF
     Raises:
         ValueError: a sum is too large to be kept exactly.
     """
-    return _add_up(pd.concat(tiles, ignore_index=True), aggregate, ["count", "sum"])
+    rows = pd.concat(tiles, ignore_index=True)
+    _check_sums(rows, aggregate, ["count", "sum"])
+    return _add_up(rows, list(aggregate.by), ["count", "sum"])
 
 
 def sum_windows(tiles_by_age: Sequence[pd.DataFrame], aggregate: Aggregate, windows: Sequence[int]) -> pd.DataFrame:
@@ -78,7 +120,8 @@ def sum_windows(tiles_by_age: Sequence[pd.DataFrame], aggregate: Aggregate, wind
         for name in ("count", "sum")
     }
     keyed = pd.DataFrame({key: rows[key] for key in aggregate.by} | inside)
-    return _add_up(keyed, aggregate, list(inside))
+    _check_sums(keyed, aggregate, list(inside))
+    return _add_up(keyed, list(aggregate.by), list(inside))
 
 
 def roll_windows(
@@ -114,10 +157,9 @@ def roll_windows(
     return rolled
 
 
-def _add_up(rows: pd.DataFrame, aggregate: Aggregate, totals: list[str]) -> pd.DataFrame:
-    _check_sums(rows, aggregate, totals)
-    if aggregate.by:
-        return rows.groupby(list(aggregate.by), sort=True, as_index=False, observed=True)[totals].sum()
+def _add_up(rows: pd.DataFrame, keys: list[str], totals: list[str]) -> pd.DataFrame:
+    if keys:
+        return rows.groupby(keys, sort=True, as_index=False, observed=True)[totals].sum()
     return rows[totals].sum().astype("int64").to_frame().T.reset_index(drop=True)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
+import threading
 from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -25,6 +27,12 @@ def import_great_expectations() -> ModuleType:
 
     _read_configurations_once()
     return great_expectations
+
+
+def import_ahead() -> None:
+    """Begin to import Great Expectations beside what this process waits for."""
+    if "great_expectations" not in sys.modules:
+        threading.Thread(target=import_great_expectations, name="import-great-expectations", daemon=True).start()
 
 
 def _read_configurations_once() -> None:

@@ -27,6 +27,7 @@ MAX_CATEGORIES = 1000
 MAX_CATEGORY_LENGTH = 100
 
 _BUCKET_SHIFT = 52 - 7
+_SIZE_BITS = (1 << (63 - _BUCKET_SHIFT)) - 1
 _Key = TypeVar("_Key", bound=int | str)
 
 
@@ -236,12 +237,13 @@ def _profile_numbers(present: npt.NDArray[Any], nulls: int, infinite: int) -> Nu
 
 
 def _count_buckets(numbers: npt.NDArray[np.float64]) -> dict[int, int]:
-    sizes = np.abs(numbers).view(np.int64) >> _BUCKET_SHIFT
-    keys = np.where(numbers < 0, -sizes, sizes)
+    keys = numbers.view(np.int64) >> _BUCKET_SHIFT
     lowest = int(keys.min())
     counts = np.bincount(keys - lowest)
     used = np.flatnonzero(counts)
-    return dict(zip((used + lowest).tolist(), counts[used].tolist(), strict=True))
+    found = used + lowest
+    buckets = np.where(found < 0, -(found & _SIZE_BITS), found)  # a negative number's highest bit is its sign
+    return dict(zip(buckets.tolist(), counts[used].tolist(), strict=True))
 
 
 def _bucket_value(bucket: int) -> float:

@@ -3,34 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-_LIMB = 27
-_EXACT_ROWS = 1 << 24
-"""Numbers whose limbs of 27 bits add up exactly in doubles, as ``numpy.bincount`` adds."""
+_BLOCK = 1 << 15
+"""Numbers that are added up in one go: as many as the caches hold with what is made of them."""
+
+_LARGEST_WHOLE = 2.0**23
+"""So many squares of smaller whole numbers as a block has are below ``2**62``."""
+
+_REACH = 480
+"""Of numbers from ``2**-480`` up to ``2**480`` neither a square nor its rounding error leaves the range of doubles."""
+
+_SPLITTER = 2.0**27 + 1
 
 
 def sum_exactly(numbers: npt.NDArray[np.float64]) -> tuple[Fraction, Fraction]:
     """Sum and sum of squares of finite ``numbers``, which may not be empty.
 
-    A double is ``mantissa * 2**exponent``; mantissas are cut into limbs of 27 bits, whose sums and products of an
-    exponent are whole numbers that fit a double.
+    A square is a double and the error of its rounding, another one (Dekker 1971, TwoProduct with Veltkamp's splitting).
     """
     total, squares = Fraction(0), Fraction(0)
-    for start in range(0, len(numbers), _EXACT_ROWS):
-        fractions, exponents = np.frexp(numbers[start : start + _EXACT_ROWS])
-        mantissas = np.ldexp(fractions, 53).astype(np.int64)
-        high, low = mantissas >> _LIMB, mantissas & ((1 << _LIMB) - 1)
-        lowest = int(exponents.min())
-        groups = exponents - lowest
-        for group, whole in enumerate(_sum_limbs(groups, {_LIMB: high, 0: low})):
-            total += _scale(whole, lowest - 53 + group)
-        for group, whole in enumerate(_sum_squares(groups, high, low)):
-            squares += _scale(whole, 2 * (lowest - 53 + group))
+    for start in range(0, len(numbers), _BLOCK):
+        block = numbers[start : start + _BLOCK]
+        if (whole := _take_whole(block)) is not None:
+            total += int(whole.sum())
+            squares += int(np.dot(whole, whole))
+            continue
+        for part, exponent in _scale_into_reach(block):
+            shifted = part * _SPLITTER
+            high = shifted - (shifted - part)
+            low = part - high
+            rounded = part * part
+            error = ((high * high - rounded) + 2 * high * low) + low * low
+            total += _add_up(part) * _power(exponent)
+            squares += (_add_up(rounded) + _add_up(error)) * _power(2 * exponent)
     return total, squares
 
 
@@ -60,23 +71,44 @@ def fraction_from_json(value: list[Any]) -> Fraction:
     return _scale(int(value[0], 16), value[1])
 
 
-def _sum_limbs(groups: npt.NDArray[Any], limbs: dict[int, npt.NDArray[np.int64]]) -> list[int]:
-    """Per group, the sum of ``limb * 2**shift``; limbs are below ``2**28`` in magnitude."""
-    sums: list[int] = []
-    for shift, limb in limbs.items():
-        counted = np.bincount(groups, weights=limb).tolist()
-        sums = sums or [0] * len(counted)
-        sums = [before + (int(part) << shift) for before, part in zip(sums, counted, strict=True)]
-    return sums
+def _take_whole(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:
+    """A block of whole numbers as integers, whose squares add up in 64 bits; None if they are none, or too large."""
+    if not float(numbers[0]).is_integer() or max(float(numbers.max()), -float(numbers.min())) >= _LARGEST_WHOLE:
+        return None
+    whole = numbers.astype(np.int64)
+    return whole if np.array_equal(whole, numbers) else None
 
 
-def _sum_squares(groups: npt.NDArray[Any], high: npt.NDArray[np.int64], low: npt.NDArray[np.int64]) -> list[int]:
-    """Per group, the sum of ``(high * 2**27 + low)**2``, products cut into limbs again."""
-    mask = (1 << _LIMB) - 1
-    parts = []
-    for shift, product in ((2 * _LIMB, high * high), (_LIMB + 1, high * low), (0, low * low)):
-        parts.append(_sum_limbs(groups, {shift + _LIMB: product >> _LIMB, shift: product & mask}))
-    return [sum(of_group) for of_group in zip(*parts, strict=True)]
+def _scale_into_reach(numbers: npt.NDArray[np.float64]) -> Iterator[tuple[npt.NDArray[np.float64], int]]:
+    """All ``numbers`` as parts and exponents: each is an element of a part times two to the exponent, exactly."""
+    sizes = np.abs(numbers)
+    tiny, huge = (sizes < 2.0**-_REACH) & (sizes > 0), sizes >= 2.0**_REACH
+    if not tiny.any() and not huge.any():
+        yield numbers, 0
+        return
+    for chosen, exponent in ((tiny, -600), (huge, 600), (~tiny & ~huge, 0)):
+        if chosen.any():
+            yield np.ldexp(numbers[chosen], -exponent), exponent
+
+
+def _add_up(numbers: npt.NDArray[np.float64]) -> Fraction:
+    """The sum of ``numbers``, from the highest bits to the lowest (Rump, Ogita, Oishi 2008, ExtractVector).
+
+    What adding ``sigma`` and taking it away leaves of a number are its bits from a certain one on.  So few of them that
+    all numbers' add up without rounding, and what is left is exact, too.
+    """
+    total, rest = Fraction(0), numbers
+    headroom = (len(numbers) + 1).bit_length()
+    while largest := max(float(rest.max()), -float(rest.min())):
+        sigma = math.ldexp(1.0, math.frexp(largest)[1] + headroom)
+        high = (rest + sigma) - sigma
+        total += Fraction(float(high.sum()))
+        rest = rest - high
+    return total
+
+
+def _power(exponent: int) -> Fraction:
+    return _scale(1, exponent)
 
 
 def _scale(whole: int, exponent: int) -> Fraction:

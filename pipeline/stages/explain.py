@@ -76,6 +76,9 @@ def keep_highest(scores: pd.DataFrame, most: int) -> pd.DataFrame:
     Args:
         scores: ``entity_id`` and ``prediction``.
     """
+    if len(scores) > most:
+        least = np.partition(scores["prediction"].to_numpy(), -most)[-most]
+        scores = scores[scores["prediction"] >= least]
     ranked = scores.sort_values(["prediction", "entity_id"], ascending=[False, True], kind="stable")
     return ranked.head(most).reset_index(drop=True)
 

@@ -95,16 +95,18 @@ def take_sample(rows: pd.DataFrame, most: int = SAMPLE_ROWS) -> pd.DataFrame:
     return rows.iloc[np.sort(np.argpartition(hashes, most)[:most])]
 
 
-def thin_out(rows: pd.DataFrame, whole: int, most: int = SAMPLE_ROWS) -> pd.DataFrame:
-    """The rows of a shard that :func:`take_sample` may choose from all ``whole`` rows: little more than its share.
+def may_be_sampled(positions: npt.NDArray[np.int64], whole: int, most: int = SAMPLE_ROWS) -> npt.NDArray[np.bool_]:
+    """Whether :func:`take_sample` may choose a row from all ``whole`` rows: true of little more than its share.
 
     Hashes are as good as random: ten standard deviations of the number below the cut are left for chance.
+
+    Args:
+        positions: ``_row`` of the rows of a shard.
     """
     share = (most + 10 * math.sqrt(most) + 100) / max(whole, 1)
     if share >= 1:
-        return rows
-    hashes = _hash_positions(rows[POSITION].to_numpy(dtype=np.uint64))
-    return rows[hashes < np.uint64(share * 2.0**64)]
+        return np.ones(len(positions), dtype=bool)
+    return _hash_positions(positions.astype(np.uint64)) < np.uint64(share * 2.0**64)
 
 
 def judge_batch(

@@ -17,8 +17,8 @@ import pyarrow as pa
 from pipeline.sharding import crc32_of
 
 
-def split_groups(groups: pd.DataFrame, key: str, partitions: int) -> list[pd.DataFrame]:
-    """The groups of every partition, in the order they came.
+def split_groups(groups: pd.DataFrame, key: str, partitions: int) -> list[pa.Table]:
+    """The groups of every partition, in the order they came, all in the types that all groups together have.
 
     Args:
         key: column that holds the entity's id, in whichever dtype; none is missing.
@@ -26,7 +26,8 @@ def split_groups(groups: pd.DataFrame, key: str, partitions: int) -> list[pd.Dat
     owner = find_partitions(groups[key], partitions)
     order = np.argsort(owner, kind="stable")
     bounds = np.searchsorted(owner[order], np.arange(partitions + 1))
-    return [groups.iloc[order[start:end]].reset_index(drop=True) for start, end in pairwise(bounds)]
+    table = pa.Table.from_pandas(groups, preserve_index=False).take(pa.array(order))
+    return [table.slice(start, end - start) for start, end in pairwise(bounds)]
 
 
 def find_partitions(ids: pd.Series, partitions: int) -> npt.NDArray[np.uint32]:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from pipeline.contracts import POSITION, REASONS, Contract
 from pipeline.errors import BadInputError, DamagedError
-from pipeline.stages.row_checks import Refusals, check_columns, check_entity_ids, check_keys, check_text
+from pipeline.stages.row_checks import Mask, Refusals, check_columns, check_entity_ids, check_keys, check_text
 
 MAX_REASONS = 10
 """Reasons kept of one row; those beyond are only counted."""
@@ -40,10 +40,12 @@ class Verdict:
     """The rows of a frame, divided.
 
     Attributes:
+        refused: true for every row that is quarantined, by position.
         valid: the contract's columns in its dtypes, and ``_row``.
         quarantined: the same columns, in dtypes that hold what came, ``_row``, and ``reasons``, a list of strings.
     """
 
+    refused: Mask
     valid: pd.DataFrame
     quarantined: pd.DataFrame
 
@@ -232,16 +234,18 @@ def _check_dtypes(rows: pd.DataFrame, contract: Contract) -> None:
 
 def _divide(rows: pd.DataFrame, contract: Contract, refusals: Refusals) -> Verdict:
     refused = refusals.any()
-    valid = rows[~refused].reset_index(drop=True)
+    valid = rows[~refused].reset_index(drop=True) if refused.any() else rows
     valid = valid.astype({name: dtype for name, dtype in contract.dtypes.items() if valid[name].dtype != dtype})
     quarantined = rows[refused].reset_index(drop=True)
     quarantined[REASONS] = pd.Series(refusals.lists(MAX_REASONS), dtype=REASONS_TYPE)
-    positions = np.concatenate([valid[POSITION].to_numpy(), quarantined[POSITION].to_numpy()])
-    if not np.array_equal(np.sort(positions), np.sort(rows[POSITION].to_numpy())):
+    if not (
+        np.array_equal(valid[POSITION].to_numpy(), rows[POSITION].to_numpy()[~refused])
+        and np.array_equal(quarantined[POSITION].to_numpy(), rows[POSITION].to_numpy()[refused])
+    ):
         raise DamagedError(
             "valid and quarantined rows do not add up to the rows received",
             expected=f"{len(rows)} rows",
             found=f"{len(valid)} valid and {len(quarantined)} quarantined",
             next_step="report this: it is a fault of the pipeline, not of the data",
         )
-    return Verdict(valid, quarantined)
+    return Verdict(refused, valid, quarantined)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,18 +12,33 @@ COMPRESSION = "lz4"
 ROWS_AT_ONCE = 65_536
 
 
+def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer to a file of ``schema`` without the metadata that pandas leaves there.
+
+    Only text is looked through for values that come again: of numbers that costs as much as all the rest of writing.
+    There are no statistics either: a shard has rows from all over, so its extremes rule nothing out.
+    """
+    schema = schema.remove_metadata()
+    texts = [name for field in schema for name in _list_text(field)]
+    return pq.ParquetWriter(
+        sink,
+        schema,
+        compression=COMPRESSION,
+        use_dictionary=texts or False,
+        write_statistics=False,
+        write_page_checksum=True,
+    )
+
+
 def encode_parquet(table: pa.Table) -> bytes:
-    """``table`` as one Parquet file, without the metadata that pandas leaves in the schema."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata(None), sink, compression=COMPRESSION, write_page_checksum=True)
-    return bytes(sink.getvalue())
+    """``table`` as one Parquet file."""
+    return encode_groups([table])
 
 
 def encode_groups(tables: Sequence[pa.Table]) -> bytes:
     """Tables of one schema as one Parquet file: a row group each, also of those without rows."""
     sink = pa.BufferOutputStream()
-    schema = tables[0].schema.remove_metadata()
-    with pq.ParquetWriter(sink, schema, compression=COMPRESSION, write_page_checksum=True) as writer:
+    with open_writer(sink, tables[0].schema) as writer:
         for table in tables:
             writer.write_table(table.replace_schema_metadata(None))
     return bytes(sink.getvalue())
@@ -37,7 +53,7 @@ def rewrite_parquet(content: bytes, change: Callable[[pa.Table], pa.Table]) -> t
     sink, rows = pa.BufferOutputStream(), 0
     source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     schema = change(source.schema_arrow.remove_metadata().empty_table()).schema
-    with pq.ParquetWriter(sink, schema, compression=COMPRESSION, write_page_checksum=True) as writer:
+    with open_writer(sink, schema) as writer:
         for batch in source.iter_batches(ROWS_AT_ONCE):
             changed = change(pa.Table.from_batches([batch]).replace_schema_metadata(None))
             writer.write_table(changed, row_group_size=ROWS_AT_ONCE)
@@ -52,3 +68,10 @@ def decode_parquet(content: bytes, columns: list[str] | None = None) -> pa.Table
         OSError: the bytes of a page are not those that were written.
     """
     return pq.read_table(pa.BufferReader(content), columns=columns, page_checksum_verification=True)
+
+
+def _list_text(field: pa.Field) -> list[str]:
+    """The paths of a field's text columns in a file: its own, or that of the elements of a list."""
+    if pa.types.is_list(field.type):
+        return [f"{field.name}.list.{name}" for name in _list_text(field.type.value_field.with_name("element"))]
+    return [field.name] if pa.types.is_string(field.type) or pa.types.is_large_string(field.type) else []

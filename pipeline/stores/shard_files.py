@@ -15,7 +15,7 @@ from types import TracebackType
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.stores.parquet import COMPRESSION
+from pipeline.stores.parquet import open_writer
 
 ROWS_PER_GROUP = 65_536
 ENCODERS = min(4, len(os.sched_getaffinity(0)))
@@ -74,7 +74,7 @@ class ShardFiles:
     def _encode(self, label: str, tables: list[pa.Table]) -> None:
         try:
             if label not in self._writers:
-                self._writers[label] = pq.ParquetWriter(self._path(label), self._schema, compression=COMPRESSION)
+                self._writers[label] = open_writer(self._path(label), self._schema)
             if tables:
                 self._writers[label].write_table(pa.concat_tables(tables), row_group_size=ROWS_PER_GROUP)
         finally:

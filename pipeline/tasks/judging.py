@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.contracts import load_contract, load_suite
+from pipeline.contracts import POSITION, load_contract, load_suite
 from pipeline.digests import digest_code, digest_declared_code
 from pipeline.errors import BadInputError
 from pipeline.job import Job, Source
-from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, take_sample, thin_out
+from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, may_be_sampled, take_sample
 from pipeline.stages.profile import profile_table
 from pipeline.stages.validate import frame_from_arrow
 from pipeline.stores.deliveries import Delivery
@@ -58,8 +58,8 @@ def judge_delivery(
 def _sample_shard(
     workspace: Workspace, label: str, *, job: Job, source: Source, rows: Output, whole: int
 ) -> pd.DataFrame:
-    shard = frame_from_arrow(workspace.outputs(job).read(rows, label), load_contract(source))
-    return thin_out(shard, whole)
+    shard = workspace.outputs(job).read(rows, label)
+    return frame_from_arrow(shard.filter(may_be_sampled(shard[POSITION].to_numpy(), whole)), load_contract(source))
 
 
 def find_judgement(workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output) -> Output | None:

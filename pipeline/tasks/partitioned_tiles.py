@@ -2,10 +2,10 @@
 
     stages/<job>/tiles/<digest of inputs>/     one file a partition; partitions are the population's shards
 
-Every shard of the rows is aggregated and cut into partitions, as a file of one row group a partition that no manifest
-names; then every partition is added up from those, and they are removed.  Their names are their maker's own, so that
-of two that make the same tiles neither removes what the other still reads.  What many entities share, such as a
-country, has few groups: its tiles are whole (:mod:`pipeline.tasks.tiling`).
+Every shard of the rows is cut into partitions, as a file of one row group a partition that no manifest names; then
+every partition is added up from those, and they are removed.  Aggregates with the same keys go through this together.
+The files' names are their maker's own, so that of two that make the same tiles neither removes what the other still
+reads.  What many entities share, such as a country, has few groups: its tiles are whole (:mod:`pipeline.tasks.tiling`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 import pyarrow as pa
 
 from features.declarations import Aggregate, FeatureSet
-from features.tiles import merge_tiles
+from features.tiles import add_up_cuts, cut_rows
 from pipeline.digests import digest_code
 from pipeline.job import Job
 from pipeline.stages.partitioning import split_groups
@@ -27,7 +27,7 @@ from pipeline.stores.parquet import encode_groups
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.aggregates import define_aggregate, list_partitioned
 from pipeline.tasks.parallel import run_shards
-from pipeline.tasks.tiling import computing, tile_shard
+from pipeline.tasks.tiling import computing, read_needed
 from pipeline.tasks.validating import VALID
 from pipeline.tasks.workspace import Workspace
 
@@ -58,14 +58,43 @@ def partition_tiles(
                 missing[aggregate] = inputs
             else:
                 tiles[aggregate] = found
-    if missing:
-        shards = list(enumerate(rows.shards(VALID)))
-        role = f"{_PART}-{uuid.uuid4().hex}"
-        cut = partial(_cut_shard, job=job, feature_set=feature_set, rows=rows, wanted=missing, role=role)
-        parts = run_shards(workspace, cut, shards, rows=rows.rows[VALID])
-        for aggregate, inputs in missing.items():
-            tiles[aggregate] = _merge_parts(workspace, job, aggregate, inputs, [part[aggregate] for part in parts])
+    for alike in _group_alike(missing, list_partitioned(job, feature_set)):
+        tiles |= _make_tiles(workspace, job, feature_set, rows, alike)
     return tiles
+
+
+def _group_alike(missing: Mapping[Aggregate, Inputs], keys: Mapping[Aggregate, str]) -> list[dict[Aggregate, Inputs]]:
+    """Aggregates that are cut alike: with the same keys, of which the same one is the entity's id."""
+    groups: dict[tuple[tuple[str, ...], str], dict[Aggregate, Inputs]] = {}
+    for aggregate, inputs in missing.items():
+        groups.setdefault((aggregate.by, keys[aggregate]), {})[aggregate] = inputs
+    return list(groups.values())
+
+
+def _make_tiles(
+    workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output, wanted: Mapping[Aggregate, Inputs]
+) -> dict[Aggregate, Output]:
+    """The tiles of aggregates that are cut alike."""
+    role = f"{_PART}-{uuid.uuid4().hex}"
+    cut = partial(_cut_shard, job=job, feature_set=feature_set, rows=rows, wanted=wanted, role=role)
+    parts = run_shards(workspace, cut, list(enumerate(rows.shards(VALID))), rows=rows.rows[VALID])
+    merge = partial(_merge_partition, job=job, wanted=wanted, parts=parts)
+    partitions = range(_take_first(wanted)["partitions"])
+    merged = run_shards(workspace, merge, partitions, rows=sum(part.rows for part in parts))
+    outputs = workspace.outputs(job)
+    tiles = {}
+    for position, (aggregate, inputs) in enumerate(wanted.items()):
+        made = [of_partition[position] for of_partition in merged]
+        files = {shard_label(ROLE, number): file for number, (file, _) in enumerate(made)}
+        totals = [sum(column) for column in zip(*(total for _, total in made), strict=True)]
+        tiles[aggregate] = outputs.commit(STAGE, inputs, files, {"count": totals[0], "sum": totals[1]})
+    outputs.discard(STAGE, _take_first(wanted), parts)
+    return tiles
+
+
+def _take_first(wanted: Mapping[Aggregate, Inputs]) -> Inputs:
+    """The inputs of the output in whose folder the parts are while tiles are made."""
+    return next(iter(wanted.values()))
 
 
 def _cut_shard(
@@ -77,43 +106,36 @@ def _cut_shard(
     rows: Output,
     wanted: Mapping[Aggregate, Inputs],
     role: str,
-) -> dict[Aggregate, OutputFile]:
-    """Aggregate one shard of the rows, and write its groups down by partition."""
+) -> OutputFile:
+    """Write down by partition what one shard of the rows adds to the tiles."""
     number, label = shard
-    tiles = tile_shard(workspace, label, job=job, feature_set=feature_set, aggregates=list(wanted), rows=rows)
-    keys = list_partitioned(job, feature_set)
-    files = {}
-    for aggregate, inputs in wanted.items():
-        parts = split_groups(tiles[aggregate], keys[aggregate], inputs["partitions"])
-        content = encode_groups([pa.Table.from_pandas(part, preserve_index=False) for part in parts])
-        name = shard_label(role, number)
-        files[aggregate] = workspace.outputs(job).write_bytes(STAGE, inputs, name, content, len(tiles[aggregate]))
-    return files
-
-
-def _merge_parts(
-    workspace: Workspace, job: Job, aggregate: Aggregate, inputs: Inputs, parts: Sequence[OutputFile]
-) -> Output:
-    outputs = workspace.outputs(job)
-    merge = partial(_merge_partition, job=job, aggregate=aggregate, inputs=inputs, parts=parts)
-    merged = run_shards(workspace, merge, range(inputs["partitions"]), rows=sum(part.rows for part in parts))
-    files = {shard_label(ROLE, number): file for number, (file, _) in enumerate(merged)}
-    totals = [sum(column) for column in zip(*(total for _, total in merged), strict=True)]
-    tile = outputs.commit(STAGE, inputs, files, {"count": totals[0], "sum": totals[1]})
-    outputs.discard(STAGE, inputs, parts)
-    return tile
+    aggregates = list(wanted)
+    key = list_partitioned(job, feature_set)[aggregates[0]]
+    needed = read_needed(workspace, job, feature_set, aggregates, rows, label)
+    with computing(job, rows.inputs["source"]):
+        cut = cut_rows(needed, feature_set, aggregates)
+    inputs = _take_first(wanted)
+    content = encode_groups(split_groups(cut, key, inputs["partitions"]))
+    return workspace.outputs(job).write_bytes(STAGE, inputs, shard_label(role, number), content, len(cut))
 
 
 def _merge_partition(
-    workspace: Workspace, number: int, *, job: Job, aggregate: Aggregate, inputs: Inputs, parts: Sequence[OutputFile]
-) -> tuple[OutputFile, tuple[int, int]]:
-    """One partition of the tile, and its count and sum over all groups."""
+    workspace: Workspace, number: int, *, job: Job, wanted: Mapping[Aggregate, Inputs], parts: Sequence[OutputFile]
+) -> list[tuple[OutputFile, tuple[int, int]]]:
+    """Of every aggregate one partition of its tile, and its count and sum over all groups."""
     outputs = workspace.outputs(job)
-    groups = [outputs.read_group(STAGE, inputs, part, number).to_pandas() for part in parts]
-    with computing(job, aggregate.source):
-        tile = merge_tiles(groups, aggregate)
-    table = pa.Table.from_pandas(tile, preserve_index=False)
-    return outputs.write(STAGE, inputs, shard_label(ROLE, number), table), _add_up(tile)
+    cuts = [outputs.read_group(STAGE, _take_first(wanted), part, number).to_pandas() for part in parts]
+    aggregates = list(wanted)
+    with computing(job, aggregates[0].source):
+        tiles = add_up_cuts(cuts, aggregates)
+    return [
+        (outputs.write(STAGE, inputs, shard_label(ROLE, number), _to_table(tile)), _add_up(tile))
+        for inputs, tile in zip(wanted.values(), tiles, strict=True)
+    ]
+
+
+def _to_table(frame: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _add_up(tile: pd.DataFrame) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.digests import digest_code
 from pipeline.errors import NightjarError
@@ -25,7 +26,7 @@ from pipeline.tasks.background import BACKGROUND, take_background
 from pipeline.tasks.comparing import ENTITY_ID, SCORES
 from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import ROLE as FEATURES
-from pipeline.tasks.feature_building import read_features
+from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace, environment_of
 
@@ -157,10 +158,14 @@ def _read_highest(workspace: Workspace, job: Job, features: Output, scored: Outp
     highest = pd.DataFrame({ENTITY_ID: pd.Series(dtype="str"), "prediction": pd.Series(dtype="float64")})
     for label in scored.shards(SCORES):
         scores = outputs.read(scored, label).to_pandas()
-        highest = keep_highest(pd.concat([highest, scores], ignore_index=True), most)
-    rows = []
-    for label in features.shards(FEATURES):
-        frame = read_features(workspace, job, features, label)
-        rows.append(frame[frame[job.entity_id].isin(highest[ENTITY_ID])])
-    found = pd.concat(rows).set_index(job.entity_id, drop=False)
+        highest = keep_highest(pd.concat([highest, keep_highest(scores, most)], ignore_index=True), most)
+    wanted = pa.array(highest[ENTITY_ID], pa.string())
+    work = partial(_read_wanted, job=job, features=features, wanted=wanted)
+    rows = run_shards(workspace, work, features.shards(FEATURES), rows=features.facts["rows"])
+    found: pd.DataFrame = pa.concat_tables(rows).to_pandas().set_index(job.entity_id, drop=False)
     return found.loc[highest[ENTITY_ID]].reset_index(drop=True)
+
+
+def _read_wanted(workspace: Workspace, label: str, *, job: Job, features: Output, wanted: pa.Array) -> pa.Table:
+    table = workspace.outputs(job).read(features, label)
+    return table.filter(pc.is_in(table[job.entity_id], wanted))

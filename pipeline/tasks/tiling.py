@@ -75,7 +75,7 @@ def make_tiles(workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Ou
     aggregates = _list_whole(job, feature_set, rows)
     if not aggregates:
         return {}
-    work = partial(tile_shard, job=job, feature_set=feature_set, aggregates=aggregates, rows=rows)
+    work = partial(_tile_shard, job=job, feature_set=feature_set, aggregates=aggregates, rows=rows)
     parts = run_shards(workspace, work, rows.shards(VALID), rows=rows.rows[VALID])
     with computing(job, rows.inputs["source"]):
         merged = {each: merge_tiles([part[each] for part in parts], each) for each in aggregates}
@@ -85,7 +85,7 @@ def make_tiles(workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Ou
     }
 
 
-def tile_shard(
+def _tile_shard(
     workspace: Workspace,
     label: str,
     *,
@@ -96,11 +96,19 @@ def tile_shard(
 ) -> dict[Aggregate, pd.DataFrame]:
     """The tiles of one shard of a validated delivery."""
     source = rows.inputs["source"]
-    wanted = [name for each in aggregates for name in (*each.by, each.value) if name is not None]
-    columns = feature_set.required_columns(wanted, load_contract(job.source(source)).columns)
-    shard = read_shard(workspace, job, source, rows, label, columns)
+    shard = read_needed(workspace, job, feature_set, aggregates, rows, label)
     with computing(job, source):
         return {aggregate: make_tile(shard, feature_set, aggregate) for aggregate in aggregates}
+
+
+def read_needed(
+    workspace: Workspace, job: Job, feature_set: FeatureSet, aggregates: Sequence[Aggregate], rows: Output, label: str
+) -> pd.DataFrame:
+    """One shard of a validated delivery, of the columns alone that aggregates are made from."""
+    source = rows.inputs["source"]
+    wanted = [name for each in aggregates for name in (*each.by, each.value) if name is not None]
+    columns = feature_set.required_columns(wanted, load_contract(job.source(source)).columns)
+    return read_shard(workspace, job, source, rows, label, columns)
 
 
 def read_shard(

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.contracts import POSITION, REASONS, Contract, load_contract
 from pipeline.digests import canonical_json, digest_code
+from pipeline.expectations import import_ahead
 from pipeline.job import Job, Role, Source
 from pipeline.stages.profile import Profile, merge_profiles, profile_frame, profiled_columns
 from pipeline.stages.validate import check_quarantine_share, count_reasons, frame_from_arrow, judge_rows
@@ -30,6 +31,7 @@ STAGE = "validate"
 VALID = "valid"
 QUARANTINED = "quarantined"
 PROFILE = "profile-0000"
+REASONS_FIELD = pa.field(REASONS, pa.list_(pa.string()))
 PROFILE_CODE = ("pipeline.stages.profile", "pipeline.stages.column_profiles", "pipeline.stages.exact_sums")
 
 
@@ -44,6 +46,8 @@ def validate_delivery(
         return found
     received = ingested.facts["received"]
     work = partial(_validate_shard, job=job, source=source, ingested=ingested, inputs=inputs)
+    if source.suite is not None:
+        import_ahead()  # for the verdict on the batch, which comes next
     shards = run_shards(workspace, work, list(enumerate(ingested.shards(INGESTED))), rows=received)
     files = {label: file for shard in shards for label, file in shard.files.items()}
     profile = canonical_json(merge_profiles([shard.profile for shard in shards]).to_json()).encode()
@@ -81,8 +85,9 @@ def _validate_shard(
     number, label = shard
     outputs = workspace.outputs(job)
     contract = load_contract(source)
+    rows = outputs.read(ingested, label)
     verdict = judge_rows(
-        frame_from_arrow(outputs.read(ingested, label), contract),
+        frame_from_arrow(rows, contract),
         contract,
         key=source.key,
         event_time=source.event_time,
@@ -90,13 +95,11 @@ def _validate_shard(
         entity_id=job.entity_id if source.role is Role.POPULATION else None,
     )
     schema = _row_schema(contract)
+    valid = rows.select(schema.names).filter(~verdict.refused) if verdict.refused.any() else rows.select(schema.names)
+    tables = {VALID: valid, QUARANTINED: _table_of(verdict.quarantined, schema.append(REASONS_FIELD))}
     files = {}
-    for role, frame, columns in (
-        (VALID, verdict.valid, schema),
-        (QUARANTINED, verdict.quarantined, schema.append(pa.field(REASONS, pa.list_(pa.string())))),
-    ):
+    for role, table in tables.items():
         name = shard_label(role, number)
-        table = pa.table([_to_arrow(frame[field.name], field.type) for field in columns], schema=columns)
         files[name] = outputs.write(STAGE, inputs, name, table)
     profile = profile_frame(verdict.valid, profiled_columns(contract, source.key))
     return _ValidatedShard(files, profile, Counter(count_reasons(verdict.quarantined)))
@@ -130,6 +133,10 @@ def check_rows(job: Job, source: Source, partition: str, rows: Output) -> None:
 def read_profile(outputs: StageOutputs, rows: Output) -> Profile:
     """The profile of a validated delivery."""
     return Profile.from_json(json.loads(outputs.read_bytes(rows, PROFILE)))
+
+
+def _table_of(rows: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    return pa.table([_to_arrow(rows[field.name], field.type) for field in schema], schema=schema)
 
 
 def _to_arrow(values: pd.Series, kind: pa.DataType) -> pa.Array:

@@ -1,6 +1,7 @@
 """The workspace: every store that tasks work with, opened from the settings.
 
-The stores of tables and models are imported when they are first opened: a rollback does not wait for their libraries.
+The stores of tables, models and predictions are imported when they are first opened: a rollback does not wait for the
+libraries of the first, nor a process that only works on shards for that of the last.
 """
 
 from __future__ import annotations
@@ -22,8 +23,6 @@ from pipeline.stores.lake import Lake
 from pipeline.stores.ledger import Ledger
 from pipeline.stores.model_cards import ModelCards
 from pipeline.stores.monitoring import MonitoringRecords
-from pipeline.stores.predictions import PredictionStore
-from pipeline.stores.release_log import ReleaseLog
 from pipeline.stores.signatures import SigningKeys
 from pipeline.tasks.clocks import find_wall, move_clock, now_utc
 from pipeline.tasks.memory import memory_of
@@ -32,6 +31,8 @@ if TYPE_CHECKING:
     from pipeline.stores.compiled_models import CompiledModels
     from pipeline.stores.deliveries import Deliveries
     from pipeline.stores.models import Models
+    from pipeline.stores.predictions import PredictionStore
+    from pipeline.stores.release_log import ReleaseLog
     from pipeline.stores.stage_outputs import StageOutputs
     from pipeline.stores.tiles import Tiles
 
@@ -103,12 +104,17 @@ class Workspace:
     @cached_property
     def predictions(self) -> PredictionStore:
         """The Redis that serves."""
-        return PredictionStore(self.settings.redis_url.get_secret_value(), self.wall_clock)
+        return self._open_predictions(self.settings.redis_url.get_secret_value())
 
     @cached_property
     def janitor(self) -> PredictionStore:
         """The same, with the rights to remove what was superseded and no others."""
-        return PredictionStore(self.settings.url_for_cleaning, self.wall_clock)
+        return self._open_predictions(self.settings.url_for_cleaning)
+
+    def _open_predictions(self, url: str) -> PredictionStore:
+        from pipeline.stores.predictions import PredictionStore  # noqa: PLC0415 - imports redis
+
+        return PredictionStore(url, self.wall_clock)
 
     @cached_property
     def tiles(self) -> Tiles:
@@ -147,6 +153,8 @@ class Workspace:
 
     def release_log(self, job: Job) -> ReleaseLog:
         """What became of the job's generations."""
+        from pipeline.stores.release_log import ReleaseLog  # noqa: PLC0415 - imports redis
+
         return ReleaseLog(self.lake, job.name, self.wall_clock)
 
     def monitoring(self, job: Job) -> MonitoringRecords:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.declarations import Aggregate
-from features.tiles import make_tile, merge_tiles, roll_windows, sum_windows
+from features.tiles import add_up_cuts, cut_rows, make_tile, merge_tiles, roll_windows, sum_windows
 from tests.features.frames import ALL, BY_TOWN, BY_TOWN_AND_KIND, FEATURES, ROWS, make_parcels
 
 
@@ -174,3 +174,14 @@ def test_a_tile_that_was_never_in_the_window_is_refused() -> None:
     stranger = make_tile(make_rows(1.0, 2.0), FEATURES, BY_TOWN)
     with pytest.raises(ValueError, match="more leaves a window than was in it"):
         roll_windows(before, None, {1: stranger}, BY_TOWN, [1])
+
+
+def test_aggregates_with_the_same_keys_are_cut_and_added_up_together() -> None:
+    """To the very tiles that each of them has by itself, also where some rows have a value for one of them alone."""
+    counted = Aggregate("parcels", by=("town",))
+    rows = pd.concat([make_parcels(), make_rows(2.5, float("nan")), make_rows(float("nan"), town="Bonn")])
+    aggregates = [BY_TOWN, counted]
+    cuts = [cut_rows(rows.iloc[start::2], FEATURES, aggregates) for start in (0, 1)]
+    for together, aggregate in zip(add_up_cuts(cuts, aggregates), aggregates, strict=True):
+        pd.testing.assert_frame_equal(together, make_tile(rows, FEATURES, aggregate))
+    assert "Bonn" not in add_up_cuts(cuts, aggregates)[0]["town"].tolist()

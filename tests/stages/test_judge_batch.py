@@ -15,7 +15,7 @@ from great_expectations.expectations.row_conditions import Column
 from pipeline.contracts import POSITION, Suite
 from pipeline.errors import BadInputError
 from pipeline.stages import judge_batch as stage
-from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, take_sample, thin_out
+from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, may_be_sampled, take_sample
 
 gx: Any = expectations
 
@@ -255,8 +255,10 @@ def test_a_sample_of_thinned_shards_is_the_sample_of_the_whole() -> None:
     rows = pd.DataFrame({POSITION: np.arange(20_000), "amount": np.arange(20_000.0)})
     shards = [rows.iloc[number::7] for number in range(7)]
     whole = pd.concat([take_sample(shard, 500) for shard in shards], ignore_index=True)
-    thinned = pd.concat([thin_out(shard, len(rows), 500) for shard in shards], ignore_index=True)
+    thinned = pd.concat(
+        [shard[may_be_sampled(shard[POSITION].to_numpy(), len(rows), 500)] for shard in shards], ignore_index=True
+    )
     assert 500 <= len(thinned) < 1_000
     chosen, expected = (take_sample(sample, 500).reset_index(drop=True) for sample in (thinned, whole))
     pd.testing.assert_frame_equal(chosen, expected)
-    assert len(thin_out(rows, len(rows), 20_000)) == 20_000
+    assert may_be_sampled(rows[POSITION].to_numpy(), len(rows), 20_000).all()

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.stores import shard_files
+from pipeline.stores import parquet, shard_files
 from pipeline.stores.parquet import decode_parquet
 from pipeline.stores.shard_files import ROWS_PER_GROUP, ShardFiles
 
@@ -96,7 +96,7 @@ def test_the_bytes_do_not_depend_on_how_many_threads_encode(monkeypatch: pytest.
 
 
 def test_what_an_encoder_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_files, "COMPRESSION", "no such codec")
+    monkeypatch.setattr(parquet, "COMPRESSION", "no such codec")
     with ShardFiles(SCHEMA) as files:
         files.append("rows", make_table(0, ROWS_PER_GROUP))
         with pytest.raises(pa.ArrowException, match="no such codec"):
