@@ -24,6 +24,11 @@ WORTH_A_PROCESS = 8
 ROWS_WORTH_A_PROCESS = 250_000
 """Shards with fewer rows for every process are done here, for the same reason."""
 
+MEMORY_KEPT = 128 * 2**20
+"""Bytes by which a process may grow before it gives back what is free: asking for it anew takes time."""
+
+_first_size: list[int] = []
+
 
 def run_shards(
     workspace: Workspace, work: Callable[[Workspace, Item], Result], shards: Sequence[Item], *, rows: int
@@ -153,8 +158,14 @@ def _work_while_wanted(parent: int, work: Callable[[list[Item]], list[Result]], 
 
 def _give_back_memory() -> None:
     """Let the system have what is free again: joblib ends a process that has grown by 300 MB, and starts another."""
-    import pyarrow as pa  # noqa: PLC0415 - whoever works over processes has imported it
+    import psutil  # noqa: PLC0415 - whoever works over processes has imported it
+    import pyarrow as pa  # noqa: PLC0415 - the same
 
+    size = psutil.Process().memory_info().rss
+    if not _first_size:
+        _first_size.append(size)
+    if size < _first_size[0] + MEMORY_KEPT:
+        return
     pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # of the GNU C library
     if trim is not None:
