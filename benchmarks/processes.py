@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import subprocess
 import tempfile
 import threading
@@ -21,12 +22,14 @@ class Finished:
 
     Attributes:
         seconds: from its start to its end, imports included.
+        cpu_seconds: of it and of the processes that it started and waited for.
         peak_mib: most proportional set size (what is shared counts once) that its processes had together, in MiB, as
             sampled four times a second.
         output: what it printed.
     """
 
     seconds: float
+    cpu_seconds: float
     peak_mib: float
     output: str
 
@@ -38,7 +41,7 @@ def run_measured(command: Sequence[str], environment: Mapping[str, str]) -> Fini
         RuntimeError: it failed; with the end of what it said.
     """
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        started = time.perf_counter()
+        started, used_before = time.perf_counter(), _cpu_of_children()
         process = subprocess.Popen(command, env=dict(environment), stdout=output, stderr=errors, text=True)
         peak = _watch_memory(process)
         seconds = time.perf_counter() - started
@@ -46,7 +49,12 @@ def run_measured(command: Sequence[str], environment: Mapping[str, str]) -> Fini
         errors.seek(0)
         if process.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} failed:\n{errors.read()[-4000:]}")
-        return Finished(seconds, peak / 2**20, output.read())
+        return Finished(seconds, _cpu_of_children() - used_before, peak / 2**20, output.read())
+
+
+def _cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _watch_memory(process: subprocess.Popen[str]) -> int:

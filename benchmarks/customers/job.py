@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 
 from pipeline.job import Job, Label, Owner, Role, Source, Training
@@ -10,6 +11,9 @@ NIGHT = date(2026, 1, 28)
 """The partition that is measured: the first whose windows are full."""
 
 FIRST_PARTITION = NIGHT - timedelta(days=27)
+
+SHARDS = int(os.environ.get("CUSTOMERS_SHARDS", "8"))
+"""Parts of the population; the benchmarks make as many as its size asks for."""
 
 _HERE = "benchmarks.customers"
 
@@ -30,7 +34,7 @@ JOB = Job(
             key=("customer_id",),
             contract=f"{_HERE}.contracts:CUSTOMERS",
             suite=f"{_HERE}.suites:customers_suite",
-            shards=40,
+            shards=SHARDS,
         ),
         Source(
             name="events",

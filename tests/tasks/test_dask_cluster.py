@@ -46,6 +46,23 @@ def test_a_night_on_a_cluster_gives_the_same_bytes(
     assert read_scores(together, job, second["score"]) == read_scores(alone, job, first["score"])
 
 
+def test_a_worker_killed_in_the_middle_of_a_night_costs_nothing_but_time(
+    trained_home: Path, open_copy: Callable[[Path], Workspace], job: Job, cluster: DaskProcesses
+) -> None:
+    """It dies when the night's features begin to be written; the other one goes on with what it had."""
+    alone, together = open_copy(trained_home), send_to(open_copy(trained_home), cluster.url)
+    features = Path(together.settings.lake, "stages", job.name, "build_features")
+    before = set(features.glob("*/*"))
+    killer = cluster.kill_when(cluster.workers[0], lambda: set(features.glob("*/*")) > before)
+    second = run_until_scored(together, job, LIVE)
+    killer.join(PATIENCE)
+    assert cluster.workers[0].wait() == -signal.SIGKILL
+    assert count_processes(together.settings) == 1
+    first = run_until_scored(alone, job, LIVE)
+    assert list_files(together) == list_files(alone)
+    assert read_scores(together, job, second["score"]) == read_scores(alone, job, first["score"])
+
+
 def note_and_wait(workspace: Workspace, shard: int, *, folder: Path) -> tuple[int, int]:
     """Say who works on the shard, and take a while."""
     (folder / f"{shard}-{os.getpid()}").touch()
