@@ -6,7 +6,8 @@
 * ``redis_py_set``: a redis-py pipeline that SETs one JSON document an entity, as scripts mostly do, and checks nothing;
 * ``redis_py_hset``: the same with a hash an entity;
 * ``redis_cli_pipe``: ``redis-cli --pipe`` over a file of commands that was written before;
-* ``feast``: Feast's ``materialize`` to Redis, with what it keeps beside a score (``make bench`` makes its environment);
+* ``feast``: Feast's ``materialize`` to Redis, with what it keeps beside a score, of 200,000 of the predictions
+  (``make bench`` makes its environment);
 * ``limit``: ready-made ``HSET`` commands of buckets down a bare socket: what this Redis takes at best.
 
 Bytes a prediction are what ``used_memory`` grew by.  The result goes to ``reports/bench-publish.json``.
@@ -45,7 +46,10 @@ from trials.redis_process import start_redis
 REPORT = Path("reports/bench-publish.json")
 FEAST = Path(".feast/bin/python")
 RUNS = 3
-"""Each on an empty Redis; the best counts, so that neighbours on the machine count for less."""
+"""Each on an empty Redis; the best counts, so that neighbours on the machine count for less.
+
+What takes tens of seconds a run runs once.
+"""
 
 HOW = {
     "nightjar": "nightjar: encode, send, read all back, flip",
@@ -64,7 +68,7 @@ def main() -> None:
     with _start_redis() as (path, tcp):
         report["versions"] = describe_versions(f"unix://{path}")
         for rows in arguments.rows:
-            report["sizes"].append(_measure_size(path, tcp, rows, with_feast=rows <= arguments.feast_most))
+            report["sizes"].append(_measure_size(path, tcp, rows, min(rows, arguments.feast_rows)))
     finish(report, REPORT, as_json=arguments.json, print_table=_print_table)
 
 
@@ -72,34 +76,34 @@ def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument(
-        "--feast-most", type=int, default=1_000_000, help="rows up to which Feast is measured; 0: never"
+        "--feast-rows", type=int, default=200_000, help="rows that Feast is measured with at the most; 0: not at all"
     )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser.parse_args()
 
 
-def _measure_size(path: str, tcp: str, rows: int, *, with_feast: bool) -> Report:
+def _measure_size(path: str, tcp: str, rows: int, feast_rows: int) -> Report:
     ids, scores = make_predictions(rows)
     url = f"unix://{path}"
     size: Report = {"rows": rows, "entity_id_bytes": len(ids[0].as_py())}
     size["nightjar"] = _measure(url, rows, _publish_with_nightjar(url, split(ids, scores)))
     size["nightjar"]["encodings"] = _count_encodings(url)
-    size["redis_py_set"] = _measure(url, rows, set_json(url, ids, scores))
-    size["redis_py_hset"] = _measure(url, rows, set_hashes(url, ids, scores))
+    size["redis_py_set"] = _measure(url, rows, set_json(url, ids, scores), runs=1)
+    size["redis_py_hset"] = _measure(url, rows, set_hashes(url, ids, scores), runs=1)
     with pipe_sets(path, ids, scores) as publish:
         size["redis_cli_pipe"] = _measure(url, rows, publish)
-    if with_feast:
-        size["feast"] = _measure_feast(tcp, ids, scores)
+    if feast_rows:
+        size["feast"] = _measure_feast(tcp, ids.slice(0, feast_rows), scores[:feast_rows])
     size["limit"] = _measure(url, rows, _send_ready_made(path, _write_buckets(ids, scores)))
     own = size["nightjar"]["predictions_per_second"]
     size["times"] = {how: round(own / size[how]["predictions_per_second"], 2) for how in HOW if how in size}
     return size
 
 
-def _measure(url: str, rows: int, publish: Callable[[], float]) -> Report:
+def _measure(url: str, rows: int, publish: Callable[[], float], *, runs: int = RUNS) -> Report:
     with redis.Redis.from_url(url) as client:
         seconds, grown = [], 0
-        for _ in range(RUNS):
+        for _ in range(runs):
             client.flushall()
             before = client.info("memory")["used_memory"]
             seconds.append(publish())
@@ -141,7 +145,7 @@ def _count_encodings(url: str) -> dict[str, int]:
 
 def _measure_feast(tcp: str, ids: pa.StringArray, scores: np.ndarray) -> Report:
     if not FEAST.exists():
-        raise SystemExit("there is no environment of Feast: scripts/feast_environment makes it, or say --feast-most 0")
+        raise SystemExit("there is no environment of Feast: scripts/feast_environment makes it, or say --feast-rows 0")
     now = pa.scalar(datetime.now(UTC), pa.timestamp("us", "UTC"))
     table = pa.table({"entity_id": ids, "score": scores})
     table = table.append_column("model_version", pa.repeat("1", len(ids))).append_column(

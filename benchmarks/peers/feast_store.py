@@ -2,8 +2,8 @@
 
     .feast/bin/python benchmarks/peers/feast_store.py PREDICTIONS.parquet FOLDER HOST:PORT
 
-materializes the predictions three times, each time into a Redis that was emptied, and prints the seconds and the bytes
-that Redis grew by as JSON.  Feast's start-up, its registry and the reading of its own modules count for nothing.
+materializes the predictions twice, each time into a Redis that was emptied, and prints the seconds and the bytes that
+Redis grew by as JSON.  Feast's start-up, its registry and the reading of its own modules count for nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConf
 from feast.types import Float64, String
 
 NOW = datetime.now(UTC)
-RUNS = 3
+RUNS = 2
 
 
 def main(predictions: str, folder: str, address: str) -> None:

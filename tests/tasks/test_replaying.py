@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -19,10 +19,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import HealthCheck, given, strategies
+from hypothesis import settings as hypothesis_settings
 
 from pipeline.errors import BadInputError, NotReadyError
 from pipeline.job import Job
+from pipeline.settings import Settings
 from pipeline.stages.sustained import Drop
 from pipeline.stores.lake import Lake
 from pipeline.tasks import Workspace, open_workspace, replay, snapshot, train
@@ -33,7 +35,7 @@ from pipeline.tasks.replaying.serving import grade_night, score_night
 from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.job import JOB
-from tests.tasks.conftest import NO_REDIS, PREPARED_AT
+from tests.tasks.conftest import NO_REDIS, PREPARED_AT, copy_home
 from tests.tasks.nights import LIVE, NIGHTS, land_again, run_until_scored
 
 OpenCopy = Callable[[Path], Workspace]
@@ -50,11 +52,30 @@ def cost(labels: pd.Series, scores: pd.Series) -> pd.Series:
     return (scores - labels).clip(lower=0) + 3 * (labels - scores).clip(lower=0)
 
 
+def declare_job() -> Job:
+    sources = tuple(source.model_copy(update={"suite": None}) for source in JOB.sources)
+    return JOB.model_copy(update={"sources": sources, "business_cost": f"{__name__}:cost", "cost_unit": "cents"})
+
+
 @pytest.fixture
 def job() -> Job:
     """The second job without suites, which take most of the time, and with short windows to fit in."""
-    sources = tuple(source.model_copy(update={"suite": None}) for source in JOB.sources)
-    return JOB.model_copy(update={"sources": sources, "business_cost": f"{__name__}:cost", "cost_unit": "cents"})
+    return declare_job()
+
+
+@pytest.fixture(scope="module")
+def prepared_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The landed deliveries, validated, and the features that replays of the job find done."""
+    home = tmp_path_factory.mktemp("prepared") / "home"
+    shutil.copytree(landed_home, home)
+    prepare(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), declare_job(), OFTEN)
+    return home
+
+
+@pytest.fixture
+def landed(prepared_home: Path, settings: Settings, clock: Clock) -> Iterator[Workspace]:
+    """A workspace with deliveries, and what replays make of them before they decide anything."""
+    yield from copy_home(prepared_home, settings, clock)
 
 
 def read_files(folder: Path) -> dict[str, int]:
@@ -364,7 +385,7 @@ def scale(factor: float, dropped: int) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     night=strategies.sampled_from(NIGHTS),
     changed=strategies.sampled_from(["2024-03-01", "2024-03-02", LIVE]),
