@@ -62,6 +62,7 @@ def resolve_scored_partition(job: Job, request: Request, now: datetime) -> str:
     partition = tasks.resolve_partition(
         job, asked=request.asked, data_interval_start=request.interval_start, now=now, wait=True
     )
+    # Of a day that was not asked for it does not matter whether it has closed, so that is looked at last.
     _check_backfilled_day(job, request, partition)
     _check_triggered_day(job, request, partition)
     if request.kind != "scheduled" or request.asked is not None:

@@ -40,8 +40,8 @@ def sum_exactly(numbers: npt.NDArray[np.float64]) -> tuple[Fraction, Fraction]:
             low = part - high
             rounded = part * part
             error = ((high * high - rounded) + 2 * high * low) + low * low
-            total += _add_up(part) * _power(exponent)
-            squares += (_add_up(rounded) + _add_up(error)) * _power(2 * exponent)
+            total += _add_up(part) * _scale(1, exponent)
+            squares += (_add_up(rounded) + _add_up(error)) * _scale(1, 2 * exponent)
     return total, squares
 
 
@@ -105,10 +105,6 @@ def _add_up(numbers: npt.NDArray[np.float64]) -> Fraction:
         total += Fraction(float(high.sum()))
         rest = rest - high
     return total
-
-
-def _power(exponent: int) -> Fraction:
-    return _scale(1, exponent)
 
 
 def _scale(whole: int, exponent: int) -> Fraction:
