@@ -15,6 +15,9 @@ import pandas as pd
 from features.declarations import Aggregate, FeatureSet
 from features.rows import compute_columns
 
+Windows = Mapping[Aggregate, Sequence[int]]
+"""Aggregates of one source with the same keys, and the lengths in partitions that each is added up over."""
+
 LARGEST_EXACT = 2**53
 LARGEST_SUM = 2.0**62
 """Half of what an int64 holds; rounding in the floats that sums are checked with does not reach the other half."""
@@ -26,7 +29,8 @@ def make_tile(rows: pd.DataFrame, feature_set: FeatureSet, aggregate: Aggregate)
     Raises:
         ValueError: a value or a sum is infinite or too large to be kept exactly.
     """
-    return add_up_cuts([cut_rows(rows, feature_set, [aggregate])], [aggregate])[0]
+    cut = cut_rows(rows, feature_set, [aggregate])
+    return add_up_cuts([cut], [aggregate]).rename(columns={"count_0": "count", "sum_0": "sum"})
 
 
 def cut_rows(rows: pd.DataFrame, feature_set: FeatureSet, aggregates: Sequence[Aggregate]) -> pd.DataFrame:
@@ -54,8 +58,11 @@ def cut_rows(rows: pd.DataFrame, feature_set: FeatureSet, aggregates: Sequence[A
     return cut if known.all() else cut[known]
 
 
-def add_up_cuts(cuts: Sequence[pd.DataFrame], aggregates: Sequence[Aggregate]) -> list[pd.DataFrame]:
-    """The tile of every aggregate, from what all rows of a partition add to them.
+def add_up_cuts(cuts: Sequence[pd.DataFrame], aggregates: Sequence[Aggregate]) -> pd.DataFrame:
+    """The tile that aggregates with the same keys have together, from what all rows of a partition add to it.
+
+    Returns:
+        One row a group that any of them has: the columns of :func:`cut_rows`, added up.
 
     Raises:
         ValueError: a sum is too large to be kept exactly.
@@ -64,14 +71,7 @@ def add_up_cuts(cuts: Sequence[pd.DataFrame], aggregates: Sequence[Aggregate]) -
     for position, aggregate in enumerate(aggregates):
         _check_sums(rows, aggregate, [f"sum_{position}"])
     keys = list(aggregates[0].by)
-    added = _add_up(rows, keys, [column for column in rows.columns if column not in keys])
-    tiles = []
-    for position in range(len(aggregates)):
-        names = {f"count_{position}": "count", f"sum_{position}": "sum"}
-        tile = added[[*keys, *names]].rename(columns=names)
-        some = tile["count"] > 0
-        tiles.append(tile if not keys or some.all() else tile[some].reset_index(drop=True))
-    return tiles
+    return _add_up(rows, keys, [column for column in rows.columns if column not in keys])
 
 
 def _take_units(columns: pd.DataFrame, aggregate: Aggregate) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
@@ -111,50 +111,113 @@ def sum_windows(tiles_by_age: Sequence[pd.DataFrame], aggregate: Aggregate, wind
     Raises:
         ValueError: a sum is too large to be kept exactly.
     """
-    tiles = tiles_by_age[: max(windows)]
+    tiles = [tile.rename(columns={"count": "count_0", "sum": "sum_0"}) for tile in tiles_by_age]
+    return take_windows(sum_alike(tiles, {aggregate: windows}), {aggregate: windows}, aggregate)
+
+
+def sum_alike(tiles_by_age: Sequence[pd.DataFrame], windows: Windows) -> pd.DataFrame:
+    """Add daily tiles that aggregates with the same keys have together up over trailing windows.
+
+    Args:
+        tiles_by_age: as of :func:`add_up_cuts`, in the order of :func:`sum_windows`.
+
+    Returns:
+        One row a group that is in any window: the key columns, and for every aggregate, by position, and window
+        ``count_<position>_<window>`` and ``sum_<position>_<window>`` (int64).
+
+    Raises:
+        ValueError: a sum is too large to be kept exactly.
+    """
+    tiles = tiles_by_age[: find_longest(windows)]
     rows = pd.concat(tiles, ignore_index=True)
     ages = np.repeat(np.arange(len(tiles)), [len(tile) for tile in tiles])
     inside = {
-        f"{name}_{window}": np.where(ages < window, rows[name].to_numpy(), 0)
-        for window in windows
-        for name in ("count", "sum")
+        total: np.where(ages < window, rows[measure].to_numpy(), 0) for total, measure, window in _list_totals(windows)
     }
-    keyed = pd.DataFrame({key: rows[key] for key in aggregate.by} | inside)
-    _check_sums(keyed, aggregate, list(inside))
-    return _add_up(keyed, list(aggregate.by), list(inside))
+    keys = _keys_of(windows)
+    keyed = pd.DataFrame({key: rows[key] for key in keys} | inside)
+    _check_windows(keyed, windows)
+    return _drop_empty(_add_up(keyed, keys, list(inside)), windows)
 
 
-def roll_windows(
-    before: pd.DataFrame,
-    newest: pd.DataFrame | None,
-    leaving: Mapping[int, pd.DataFrame],
-    aggregate: Aggregate,
-    windows: Sequence[int],
+def roll_alike(
+    before: pd.DataFrame, newest: pd.DataFrame | None, leaving: Mapping[int, pd.DataFrame], windows: Windows
 ) -> pd.DataFrame:
-    """The windows of a partition, from those of the partition before; the very frame that :func:`sum_windows` gives.
+    """The windows of a partition, from those of the partition before; the very frame that :func:`sum_alike` gives.
 
     Args:
-        before: windows of the partition before, as :func:`sum_windows` gives them, of an aggregate with keys.
+        before: windows of the partition before, as :func:`sum_alike` gives them, of aggregates with keys.
         newest: tile of the partition itself; None if it has none.
         leaving: by window, the tile that was in it and is not any more.
 
     Raises:
         ValueError: the frames do not belong together, or a sum is too large to be kept exactly.
     """
-    keys = list(aggregate.by)
-    totals = [f"{name}_{window}" for window in windows for name in ("count", "sum")]
+    keys, totals = _keys_of(windows), _list_totals(windows)
     parts = [before]
     if newest is not None:
-        parts.append(newest[keys].assign(**{total: newest[total.partition("_")[0]] for total in totals}))
-    for window, tile in leaving.items():
-        gone = {total: np.int64(0) for total in totals} | {f"{n}_{window}": -tile[n] for n in ("count", "sum")}
+        parts.append(newest[keys].assign(**{total: newest[measure] for total, measure, _ in totals}))
+    for length, tile in leaving.items():
+        gone = {total: -tile[measure] if window == length else np.int64(0) for total, measure, window in totals}
         parts.append(tile[keys].assign(**gone))
-    rolled = pd.concat(parts, ignore_index=True).groupby(keys, sort=True, as_index=False, observed=True)[totals].sum()
-    if (rolled[[f"count_{window}" for window in windows]] < 0).any(axis=None):
-        raise ValueError(f"{aggregate.name}: more leaves a window than was in it")
-    rolled = rolled[rolled[f"count_{max(windows)}"] > 0].reset_index(drop=True)
-    _check_sums(rolled, aggregate, totals)
+    rolled = _add_up(pd.concat(parts, ignore_index=True), keys, [total for total, _, _ in totals])
+    for aggregate, counts in _list_counts(windows).items():
+        if (rolled[counts] < 0).any(axis=None):
+            raise ValueError(f"{aggregate.name}: more leaves a window than was in it")
+    rolled = _drop_empty(rolled, windows)
+    _check_windows(rolled, windows)
     return rolled
+
+
+def take_windows(summed: pd.DataFrame, windows: Windows, aggregate: Aggregate) -> pd.DataFrame:
+    """Of windows as of :func:`sum_alike` those of one aggregate, as of :func:`sum_windows`."""
+    position = list(windows).index(aggregate)
+    names = {
+        f"{name}_{position}_{window}": f"{name}_{window}" for window in windows[aggregate] for name in ("count", "sum")
+    }
+    return summed[[*aggregate.by, *names]].rename(columns=names)
+
+
+def find_longest(windows: Windows) -> int:
+    """The length of the longest window of any aggregate."""
+    return max(max(lengths) for lengths in windows.values())
+
+
+def _list_totals(windows: Windows) -> list[tuple[str, str, int]]:
+    """Columns of windows, the columns of tiles that each adds up, and over how many partitions."""
+    return [
+        (f"{name}_{position}_{window}", f"{name}_{position}", window)
+        for position, lengths in enumerate(windows.values())
+        for window in lengths
+        for name in ("count", "sum")
+    ]
+
+
+def _list_counts(windows: Windows) -> dict[Aggregate, list[str]]:
+    """Columns of every aggregate's counts, that of the longest window last."""
+    return {
+        aggregate: [f"count_{position}_{window}" for window in sorted(lengths)]
+        for position, (aggregate, lengths) in enumerate(windows.items())
+    }
+
+
+def _keys_of(windows: Windows) -> list[str]:
+    return list(next(iter(windows)).by)
+
+
+def _drop_empty(summed: pd.DataFrame, windows: Windows) -> pd.DataFrame:
+    """Without the groups that are in no window; one group of all stays."""
+    if not _keys_of(windows):
+        return summed
+    some = summed[[counts[-1] for counts in _list_counts(windows).values()]].any(axis=1)
+    return summed if some.all() else summed[some].reset_index(drop=True)
+
+
+def _check_windows(summed: pd.DataFrame, windows: Windows) -> None:
+    for position, (aggregate, lengths) in enumerate(windows.items()):
+        _check_sums(
+            summed, aggregate, [f"{name}_{position}_{window}" for window in lengths for name in ("count", "sum")]
+        )
 
 
 def _add_up(rows: pd.DataFrame, keys: list[str], totals: list[str]) -> pd.DataFrame:

@@ -147,10 +147,14 @@ class StageOutputs:
         self, stage: str, inputs: Mapping[str, Any], label: str, content: bytes, rows: int, suffix: str = "parquet"
     ) -> OutputFile:
         """Write one ready-made file; what a broken disk left at its name is mended."""
-        sha256 = digest_bytes(content)
-        file = OutputFile(name=f"{label}-{sha256[:16]}.{suffix}", rows=rows, sha256=sha256)
-        self._lake.replace(f"{self._folder(stage, digest_json(inputs))}/{file.name}", content)
-        return file
+        return self._put(stage, inputs, label, content, digest_bytes(content), rows, suffix)
+
+    def write_same(
+        self, stage: str, inputs: Mapping[str, Any], label: str, content: bytes, output: Output, of_label: str
+    ) -> OutputFile:
+        """Write the bytes that :meth:`read_bytes` gave of a Parquet file of another output, whose digest is known."""
+        file = self._file_of(output, of_label)
+        return self._put(stage, inputs, label, content, file.sha256, file.rows, "parquet")
 
     def read_group(self, stage: str, inputs: Mapping[str, Any], file: OutputFile, group: int) -> pa.Table:
         """One row group of a file that was written for an output in the making.
@@ -253,6 +257,13 @@ class StageOutputs:
     def count_rows(self, output: Output, role: str) -> int:
         """Rows with this role that are there now: those that were made, but for what was erased since."""
         return sum(self._file_of(output, label).rows for label in output.shards(role))
+
+    def _put(
+        self, stage: str, inputs: Mapping[str, Any], label: str, content: bytes, sha256: str, rows: int, suffix: str
+    ) -> OutputFile:
+        file = OutputFile(name=f"{label}-{sha256[:16]}.{suffix}", rows=rows, sha256=sha256)
+        self._lake.replace(f"{self._folder(stage, digest_json(inputs))}/{file.name}", content)
+        return file
 
     def _file_of(self, output: Output, label: str) -> OutputFile | RedactedFile:
         file = output.files[label]

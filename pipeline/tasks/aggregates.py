@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from features.declarations import Aggregate, FeatureSet
 from pipeline.digests import digest_all, digest_code, digest_json
 from pipeline.job import Job
 from pipeline.tasks.workspace import environment_of
+
+Alike = tuple[Aggregate, ...]
+"""Aggregates by the entity that go through everything together."""
 
 TILE_CODE = ("features.tiles", "features.rows")
 
@@ -17,19 +22,37 @@ def define_aggregate(feature_set: FeatureSet, aggregate: Aggregate) -> str:
     )
 
 
-def list_windows(feature_set: FeatureSet, aggregate: Aggregate) -> list[int]:
-    """The lengths that an aggregate is added up over, the shortest first."""
-    return sorted({window for item in feature_set.trailing if item.aggregate == aggregate for window in item.windows})
+def list_windows(feature_set: FeatureSet, aggregates: Iterable[Aggregate]) -> dict[Aggregate, list[int]]:
+    """The lengths that aggregates are added up over, the shortest first."""
+    return {
+        aggregate: sorted(
+            {window for item in feature_set.trailing if item.aggregate == aggregate for window in item.windows}
+        )
+        for aggregate in aggregates
+    }
 
 
-def list_partitioned(job: Job, feature_set: FeatureSet) -> dict[Aggregate, str]:
-    """The aggregates by the entity, each with the key column that is matched with the entity's id wherever it is used.
+def list_partitioned(job: Job, feature_set: FeatureSet) -> dict[Alike, str]:
+    """The aggregates by the entity, those that are cut alike together: of one source, with the same keys.
 
-    They have as many groups as there are entities, so their tiles and windows are in partitions: the population's
-    shards.  None are where the population is one shard.
+    Each is given with the key column that is matched with the entity's id wherever it is used.  They have as many
+    groups as there are entities, so their tiles and windows are in partitions: the population's shards.  None are where
+    the population is one shard.
     """
-    keys = {aggregate: _find_entity_key(job, feature_set, aggregate) for aggregate in feature_set.aggregates}
-    return {aggregate: key for aggregate, key in keys.items() if key is not None and job.population.shards > 1}
+    if job.population.shards == 1:
+        return {}
+    alike: dict[tuple[str, tuple[str, ...], str], list[Aggregate]] = {}
+    for aggregate in feature_set.aggregates:
+        key = _find_entity_key(job, feature_set, aggregate)
+        if key is not None:
+            alike.setdefault((aggregate.source, aggregate.by, key), []).append(aggregate)
+    return {tuple(aggregates): key for (_, _, key), aggregates in alike.items()}
+
+
+def list_whole(job: Job, feature_set: FeatureSet) -> list[Aggregate]:
+    """The aggregates that are not in partitions."""
+    partitioned = {aggregate for alike in list_partitioned(job, feature_set) for aggregate in alike}
+    return [aggregate for aggregate in feature_set.aggregates if aggregate not in partitioned]
 
 
 def _find_entity_key(job: Job, feature_set: FeatureSet, aggregate: Aggregate) -> str | None:

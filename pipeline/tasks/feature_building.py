@@ -23,12 +23,12 @@ from pipeline.stages.matrix import take_matrix
 from pipeline.stores.acceptances import Acceptance
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.accepting import Validated, validate_source
-from pipeline.tasks.aggregates import TILE_CODE, list_partitioned
+from pipeline.tasks.aggregates import TILE_CODE, Alike, list_partitioned, list_whole
 from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.partitioned_tiles import partition_tiles
 from pipeline.tasks.partitions import find_delivery, trailing_days
 from pipeline.tasks.per_process import PerProcess
-from pipeline.tasks.rolled_windows import read_totals, read_windows, roll_partitioned
+from pipeline.tasks.rolled_windows import Totals, read_totals, read_windows, roll_partitioned
 from pipeline.tasks.tiling import computing, make_missing_tiles, read_rows, read_shard, sum_aggregate
 from pipeline.tasks.validating import VALID
 from pipeline.tasks.workspace import Workspace, environment_of
@@ -204,7 +204,7 @@ def build_partition(
     outputs = workspace.outputs(job)
     if not force and (found := outputs.find(STAGE, inputs)) is not None:
         return found
-    windows = _sum_windows(workspace, job, feature_set, inputs_of, force=force)
+    windows = _roll_windows(workspace, job, feature_set, inputs_of, force=force)
     work = partial(
         _build_shard,
         job=job,
@@ -226,9 +226,9 @@ def read_features(workspace: Workspace, job: Job, output: Output, label: str) ->
     return features
 
 
-def _sum_windows(
+def _roll_windows(
     workspace: Workspace, job: Job, feature_set: FeatureSet, inputs_of: FeatureInputs, *, force: bool
-) -> dict[Aggregate, Output]:
+) -> dict[Alike, Output]:
     """The windows of aggregates by the entity; of the others, no more than the tiles, which every process adds up."""
     deliveries = {name: [rows for rows in days if rows is not None] for name, days in inputs_of.trailing.items()}
     for days in deliveries.values():
@@ -236,17 +236,10 @@ def _sum_windows(
             make_missing_tiles(workspace, job, feature_set, rows, force=force)
             if force:
                 partition_tiles(workspace, job, feature_set, rows, force=True)
+    partition, trailing = inputs_of.partition, inputs_of.trailing
     return {
-        aggregate: roll_partitioned(
-            workspace,
-            job,
-            feature_set,
-            aggregate,
-            inputs_of.partition,
-            inputs_of.trailing[aggregate.source],
-            force=force,
-        )
-        for aggregate in list_partitioned(job, feature_set)
+        alike: roll_partitioned(workspace, job, feature_set, alike, partition, trailing[alike[0].source], force=force)
+        for alike in list_partitioned(job, feature_set)
     }
 
 
@@ -261,14 +254,12 @@ class _Shared:
 
 def _gather_shared(workspace: Workspace, *, job: Job, inputs_of: FeatureInputs) -> _Shared:
     feature_set = load_feature_set(job)
-    partitioned = list_partitioned(job, feature_set)
     return _Shared(
         feature_set,
         {name: read_rows(workspace, job, name, output) for name, output in inputs_of.dimensions.items()},
         {
             aggregate: sum_aggregate(workspace, job, feature_set, aggregate, inputs_of.trailing[aggregate.source])
-            for aggregate in feature_set.aggregates
-            if aggregate not in partitioned
+            for aggregate in list_whole(job, feature_set)
         },
     )
 
@@ -280,13 +271,17 @@ def _build_shard(
     job: Job,
     population: Output,
     inputs: Mapping[str, Any],
-    partitioned: Mapping[Aggregate, Output],
+    partitioned: Mapping[Alike, Output],
     shared: PerProcess[_Shared],
 ) -> OutputFile:
     number, label = shard
     others = shared(workspace)
     rows = read_shard(workspace, job, job.population.name, population, label)
-    own = {aggregate: read_windows(workspace, job, windows, number) for aggregate, windows in partitioned.items()}
+    own: dict[Aggregate, pd.DataFrame] = {}
+    totals: dict[Aggregate, Totals] = {}
+    for alike, output in partitioned.items():
+        own |= read_windows(workspace, job, others.feature_set, alike, output, number)
+        totals |= zip(alike, read_totals(output), strict=True)
     with computing(job, job.population.name):
         features = build_features(
             rows,
@@ -294,7 +289,7 @@ def _build_shard(
             entity_id=job.entity_id,
             dimensions=others.dimensions,
             windows={**others.windows, **own},
-            totals={aggregate: read_totals(windows) for aggregate, windows in partitioned.items()},
+            totals=totals,
         )
     take_matrix(features, job, inputs["partition"])
     table = pa.Table.from_pandas(

@@ -3,7 +3,7 @@
     stages/<job>/tiles/<digest of inputs>/     one file a partition; partitions are the population's shards
 
 Every shard of the rows is cut into partitions, as a file of one row group a partition that no manifest names; then
-every partition is added up from those, and they are removed.  Aggregates with the same keys go through this together.
+every partition is added up from those, and they are removed.  Aggregates with the same keys have one tile together.
 The files' names are their maker's own, so that of two that make the same tiles neither removes what the other still
 reads.  What many entities share, such as a country, has few groups: its tiles are whole (:mod:`pipeline.tasks.tiling`).
 """
@@ -18,14 +18,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from features.declarations import Aggregate, FeatureSet
+from features.declarations import FeatureSet
 from features.tiles import add_up_cuts, cut_rows
 from pipeline.digests import digest_code
 from pipeline.job import Job
 from pipeline.stages.partitioning import split_groups
 from pipeline.stores.parquet import encode_groups
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
-from pipeline.tasks.aggregates import define_aggregate, list_partitioned
+from pipeline.tasks.aggregates import Alike, define_aggregate, list_partitioned
 from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.tiling import computing, read_needed
 from pipeline.tasks.validating import VALID
@@ -40,61 +40,40 @@ Inputs = Mapping[str, Any]
 
 def partition_tiles(
     workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output, *, force: bool = False
-) -> dict[Aggregate, Output]:
-    """The tiles of one validated delivery, of every aggregate of its source that is by the entity.
+) -> dict[Alike, Output]:
+    """The tiles of one validated delivery, of all aggregates of its source that are by the entity.
 
     Raises:
         BadInputError: a value cannot be kept exactly, or the rows lack a column.
     """
-    outputs = workspace.outputs(job)
-    source = rows.inputs["source"]
-    tiles: dict[Aggregate, Output] = {}
-    missing: dict[Aggregate, Inputs] = {}
-    for aggregate in list_partitioned(job, feature_set):
-        if aggregate.source == source:
-            inputs = _list_inputs(job, feature_set, aggregate, rows)
-            found = None if force else outputs.find(STAGE, inputs)
-            if found is None:
-                missing[aggregate] = inputs
-            else:
-                tiles[aggregate] = found
-    for alike in _group_alike(missing, list_partitioned(job, feature_set)):
-        tiles |= _make_tiles(workspace, job, feature_set, rows, alike)
+    tiles = {}
+    for alike, key in list_partitioned(job, feature_set).items():
+        if alike[0].source == rows.inputs["source"]:
+            inputs = _list_inputs(job, feature_set, alike, rows)
+            found = None if force else workspace.outputs(job).find(STAGE, inputs)
+            tiles[alike] = found or _make_tiles(workspace, job, feature_set, rows, alike, key, inputs)
     return tiles
-
-
-def _group_alike(missing: Mapping[Aggregate, Inputs], keys: Mapping[Aggregate, str]) -> list[dict[Aggregate, Inputs]]:
-    """Aggregates that are cut alike: with the same keys, of which the same one is the entity's id."""
-    groups: dict[tuple[tuple[str, ...], str], dict[Aggregate, Inputs]] = {}
-    for aggregate, inputs in missing.items():
-        groups.setdefault((aggregate.by, keys[aggregate]), {})[aggregate] = inputs
-    return list(groups.values())
 
 
 def _make_tiles(
-    workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output, wanted: Mapping[Aggregate, Inputs]
-) -> dict[Aggregate, Output]:
-    """The tiles of aggregates that are cut alike."""
+    workspace: Workspace, job: Job, feature_set: FeatureSet, rows: Output, alike: Alike, key: str, inputs: Inputs
+) -> Output:
     role = f"{_PART}-{uuid.uuid4().hex}"
-    cut = partial(_cut_shard, job=job, feature_set=feature_set, rows=rows, wanted=wanted, role=role)
+    cut = partial(
+        _cut_shard, job=job, feature_set=feature_set, rows=rows, alike=alike, key=key, inputs=inputs, role=role
+    )
     parts = run_shards(workspace, cut, list(enumerate(rows.shards(VALID))), rows=rows.rows[VALID])
-    merge = partial(_merge_partition, job=job, wanted=wanted, parts=parts)
-    partitions = range(_take_first(wanted)["partitions"])
-    merged = run_shards(workspace, merge, partitions, rows=sum(part.rows for part in parts))
+    merge = partial(_merge_partition, job=job, alike=alike, inputs=inputs, parts=parts)
+    merged = run_shards(workspace, merge, range(inputs["partitions"]), rows=sum(part.rows for part in parts))
+    files = {shard_label(ROLE, number): file for number, (file, _) in enumerate(merged)}
+    totals = [
+        [sum(column) for column in zip(*of_partitions, strict=True)]
+        for of_partitions in zip(*(added for _, added in merged), strict=True)
+    ]
     outputs = workspace.outputs(job)
-    tiles = {}
-    for position, (aggregate, inputs) in enumerate(wanted.items()):
-        made = [of_partition[position] for of_partition in merged]
-        files = {shard_label(ROLE, number): file for number, (file, _) in enumerate(made)}
-        totals = [sum(column) for column in zip(*(total for _, total in made), strict=True)]
-        tiles[aggregate] = outputs.commit(STAGE, inputs, files, {"count": totals[0], "sum": totals[1]})
-    outputs.discard(STAGE, _take_first(wanted), parts)
-    return tiles
-
-
-def _take_first(wanted: Mapping[Aggregate, Inputs]) -> Inputs:
-    """The inputs of the output in whose folder the parts are while tiles are made."""
-    return next(iter(wanted.values()))
+    tile = outputs.commit(STAGE, inputs, files, {"totals": totals})
+    outputs.discard(STAGE, inputs, parts)
+    return tile
 
 
 def _cut_shard(
@@ -104,50 +83,42 @@ def _cut_shard(
     job: Job,
     feature_set: FeatureSet,
     rows: Output,
-    wanted: Mapping[Aggregate, Inputs],
+    alike: Alike,
+    key: str,
+    inputs: Inputs,
     role: str,
 ) -> OutputFile:
     """Write down by partition what one shard of the rows adds to the tiles."""
     number, label = shard
-    aggregates = list(wanted)
-    key = list_partitioned(job, feature_set)[aggregates[0]]
-    needed = read_needed(workspace, job, feature_set, aggregates, rows, label)
+    needed = read_needed(workspace, job, feature_set, alike, rows, label)
     with computing(job, rows.inputs["source"]):
-        cut = cut_rows(needed, feature_set, aggregates)
-    inputs = _take_first(wanted)
+        cut = cut_rows(needed, feature_set, alike)
     content = encode_groups(split_groups(cut, key, inputs["partitions"]))
     return workspace.outputs(job).write_bytes(STAGE, inputs, shard_label(role, number), content, len(cut))
 
 
 def _merge_partition(
-    workspace: Workspace, number: int, *, job: Job, wanted: Mapping[Aggregate, Inputs], parts: Sequence[OutputFile]
-) -> list[tuple[OutputFile, tuple[int, int]]]:
-    """Of every aggregate one partition of its tile, and its count and sum over all groups."""
+    workspace: Workspace, number: int, *, job: Job, alike: Alike, inputs: Inputs, parts: Sequence[OutputFile]
+) -> tuple[OutputFile, list[tuple[int, int]]]:
+    """One partition of the tile, and of every aggregate the count and the sum over its groups."""
     outputs = workspace.outputs(job)
-    cuts = [outputs.read_group(STAGE, _take_first(wanted), part, number).to_pandas() for part in parts]
-    aggregates = list(wanted)
-    with computing(job, aggregates[0].source):
-        tiles = add_up_cuts(cuts, aggregates)
-    return [
-        (outputs.write(STAGE, inputs, shard_label(ROLE, number), _to_table(tile)), _add_up(tile))
-        for inputs, tile in zip(wanted.values(), tiles, strict=True)
-    ]
+    cuts = [outputs.read_group(STAGE, inputs, part, number).to_pandas() for part in parts]
+    with computing(job, alike[0].source):
+        tile = add_up_cuts(cuts, alike)
+    file = outputs.write(STAGE, inputs, shard_label(ROLE, number), pa.Table.from_pandas(tile, preserve_index=False))
+    return file, [_add_up(tile, position) for position in range(len(alike))]
 
 
-def _to_table(frame: pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(frame, preserve_index=False)
-
-
-def _add_up(tile: pd.DataFrame) -> tuple[int, int]:
+def _add_up(tile: pd.DataFrame, position: int) -> tuple[int, int]:
     """Python's integers: over all groups a sum need not fit into 64 bits."""
-    return sum(tile["count"].tolist()), sum(tile["sum"].tolist())
+    return sum(tile[f"count_{position}"].tolist()), sum(tile[f"sum_{position}"].tolist())
 
 
-def _list_inputs(job: Job, feature_set: FeatureSet, aggregate: Aggregate, rows: Output) -> Inputs:
+def _list_inputs(job: Job, feature_set: FeatureSet, alike: Alike, rows: Output) -> Inputs:
     code = digest_code("pipeline.stages.partitioning", "pipeline.sharding", __name__)
     return {
-        "aggregate": aggregate.name,
-        "definition": define_aggregate(feature_set, aggregate),
+        "aggregates": [aggregate.name for aggregate in alike],
+        "definitions": [define_aggregate(feature_set, aggregate) for aggregate in alike],
         "validated": rows.digest,
         "partitions": job.population.shards,
         "code": code,

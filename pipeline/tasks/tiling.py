@@ -15,7 +15,7 @@ from pipeline.errors import BadInputError
 from pipeline.job import Job
 from pipeline.stages.validate import frame_from_arrow
 from pipeline.stores.stage_outputs import Output
-from pipeline.tasks.aggregates import define_aggregate, list_partitioned, list_windows
+from pipeline.tasks.aggregates import define_aggregate, list_whole, list_windows
 from pipeline.tasks.concealing import describe_exception
 from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.validating import VALID
@@ -30,7 +30,7 @@ def sum_aggregate(
     Args:
         days: validated deliveries, the partition's own first, then those of the days before.
     """
-    windows = list_windows(feature_set, aggregate)
+    windows = list_windows(feature_set, [aggregate])[aggregate]
     found = [
         None if rows is None else _tile_of(workspace, job, feature_set, aggregate, rows)
         for rows in days[: max(windows)]
@@ -56,9 +56,7 @@ def _find_tile(
 
 
 def _list_whole(job: Job, feature_set: FeatureSet, rows: Output) -> list[Aggregate]:
-    partitioned = list_partitioned(job, feature_set)
-    source = rows.inputs["source"]
-    return [each for each in feature_set.aggregates if each.source == source and each not in partitioned]
+    return [each for each in list_whole(job, feature_set) if each.source == rows.inputs["source"]]
 
 
 def make_missing_tiles(

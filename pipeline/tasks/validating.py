@@ -21,6 +21,7 @@ from pipeline.job import Job, Role, Source
 from pipeline.stages.profile import Profile, merge_profiles, profile_frame, profiled_columns
 from pipeline.stages.validate import check_quarantine_share, count_reasons, frame_from_arrow, judge_rows
 from pipeline.stores.deliveries import Delivery
+from pipeline.stores.parquet import decode_parquet
 from pipeline.stores.stage_outputs import Output, OutputFile, StageOutputs, shard_label
 from pipeline.tasks.ingesting import ROLE as INGESTED
 from pipeline.tasks.ingesting import find_ingested, ingest_delivery
@@ -85,7 +86,8 @@ def _validate_shard(
     number, label = shard
     outputs = workspace.outputs(job)
     contract = load_contract(source)
-    rows = outputs.read(ingested, label)
+    content = outputs.read_bytes(ingested, label)
+    rows = decode_parquet(content)
     verdict = judge_rows(
         frame_from_arrow(rows, contract),
         contract,
@@ -94,13 +96,14 @@ def _validate_shard(
         cutoff=job.cutoff(date.fromisoformat(ingested.inputs["partition"])),
         entity_id=job.entity_id if source.role is Role.POPULATION else None,
     )
-    schema = _row_schema(contract)
-    valid = rows.select(schema.names).filter(~verdict.refused) if verdict.refused.any() else rows.select(schema.names)
-    tables = {VALID: valid, QUARANTINED: _table_of(verdict.quarantined, schema.append(REASONS_FIELD))}
-    files = {}
-    for role, table in tables.items():
-        name = shard_label(role, number)
-        files[name] = outputs.write(STAGE, inputs, name, table)
+    valid, quarantined = shard_label(VALID, number), shard_label(QUARANTINED, number)
+    refused = _table_of(verdict.quarantined, _row_schema(contract).append(REASONS_FIELD))
+    files = {
+        valid: outputs.write(STAGE, inputs, valid, rows.filter(~verdict.refused))
+        if verdict.refused.any()
+        else outputs.write_same(STAGE, inputs, valid, content, ingested, label),
+        quarantined: outputs.write(STAGE, inputs, quarantined, refused),
+    }
     profile = profile_frame(verdict.valid, profiled_columns(contract, source.key))
     return _ValidatedShard(files, profile, Counter(count_reasons(verdict.quarantined)))
 

@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.declarations import Aggregate
-from features.tiles import add_up_cuts, cut_rows, make_tile, merge_tiles, roll_windows, sum_windows
+from features.tiles import (
+    add_up_cuts,
+    cut_rows,
+    make_tile,
+    merge_tiles,
+    roll_alike,
+    sum_alike,
+    sum_windows,
+    take_windows,
+)
 from tests.features.frames import ALL, BY_TOWN, BY_TOWN_AND_KIND, FEATURES, ROWS, make_parcels
 
 
@@ -134,54 +143,71 @@ def test_tiles_of_shards_merge_into_the_tile_of_all_rows(rows: list[tuple[str, f
     pd.testing.assert_frame_equal(merge_tiles(parts, aggregate), whole)
 
 
-DAYS = st.lists(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5)), max_size=4), min_size=2, max_size=9)
+DAYS = st.lists(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(-5, 5) | st.none()), max_size=4), min_size=2, max_size=9
+)
+COUNTED = Aggregate("parcels", by=("town",))
+LENGTHS = {TONS: [1, 2, 4], COUNTED: [3]}
+
+
+def make_day(day: list[tuple[str, int | None]]) -> pd.DataFrame:
+    weights = [float("nan") if weight is None else float(weight) for _, weight in day]
+    towns = pd.array([town for town, _ in day], dtype="str")
+    return pd.DataFrame({"town": towns, "weight": pd.Series(weights, dtype="float64")})
+
+
+def tile_together(rows: pd.DataFrame) -> pd.DataFrame:
+    aggregates = list(LENGTHS)
+    return add_up_cuts([cut_rows(rows, FEATURES, aggregates)], aggregates)
 
 
 @given(DAYS)
-def test_windows_that_are_rolled_on_are_those_that_are_added_up(days: list[list[tuple[str, int]]]) -> None:
-    """Day after day, groups come and vanish."""
-    lengths = [1, 2, 4]
-    tiles = [
-        make_tile(
-            pd.DataFrame(
-                {
-                    "town": pd.array([town for town, _ in day], dtype="str"),
-                    "weight": pd.Series([float(weight) for _, weight in day], dtype="float64"),
-                }
-            ),
-            FEATURES,
-            TONS,
-        )
-        for day in days
-    ]
-    rolled = sum_windows(tiles[:1], TONS, lengths)
+def test_windows_that_are_rolled_on_are_those_that_are_added_up(days: list[list[tuple[str, int | None]]]) -> None:
+    """Day after day, groups come and vanish; some rows have a value for one aggregate alone."""
+    tiles = [tile_together(make_day(day)) for day in days]
+    rolled = sum_alike(tiles[:1], LENGTHS)
     for today in range(1, len(tiles)):
-        leaving = {length: tiles[today - length] for length in lengths if today >= length}
-        rolled = roll_windows(rolled, tiles[today], leaving, TONS, lengths)
-        pd.testing.assert_frame_equal(rolled, sum_windows(tiles[today::-1], TONS, lengths))
+        leaving = {length: tiles[today - length] for length in (1, 2, 3, 4) if today >= length}
+        rolled = roll_alike(rolled, tiles[today], leaving, LENGTHS)
+        pd.testing.assert_frame_equal(rolled, sum_alike(tiles[today::-1], LENGTHS))
+
+
+@given(DAYS)
+def test_windows_of_aggregates_together_are_those_of_each(days: list[list[tuple[str, int | None]]]) -> None:
+    """But for groups that have none of the one: they are there with zeros, which mean the same."""
+    summed = sum_alike([tile_together(make_day(day)) for day in days], LENGTHS)
+    for aggregate, lengths in LENGTHS.items():
+        alone = sum_windows([make_tile(make_day(day), FEATURES, aggregate) for day in days], aggregate, lengths)
+        together = take_windows(summed, LENGTHS, aggregate)
+        some = together[f"count_{max(lengths)}"] > 0
+        pd.testing.assert_frame_equal(together[some].reset_index(drop=True), alone)
+        assert (together[~some].drop(columns="town") == 0).all(axis=None)
 
 
 def test_a_day_without_a_tile_lets_others_leave_all_the_same() -> None:
-    first = make_tile(make_rows(1.0), FEATURES, BY_TOWN)
-    second = make_tile(make_rows(2.0, town="Bonn"), FEATURES, BY_TOWN)
-    before = sum_windows([second, first], BY_TOWN, [1, 2])
-    rolled = roll_windows(before, None, {1: second, 2: first}, BY_TOWN, [1, 2])
-    pd.testing.assert_frame_equal(rolled, sum_windows([second.iloc[:0], second], BY_TOWN, [1, 2]))
+    first, second = tile_together(make_rows(1.0)), tile_together(make_rows(2.0, town="Bonn"))
+    windows = {TONS: [1, 2], COUNTED: [1, 2]}
+    before = sum_alike([second, first], windows)
+    rolled = roll_alike(before, None, {1: second, 2: first}, windows)
+    pd.testing.assert_frame_equal(rolled, sum_alike([second.iloc[:0], second], windows))
 
 
-def test_a_tile_that_was_never_in_the_window_is_refused() -> None:
-    before = sum_windows([make_tile(make_rows(1.0), FEATURES, BY_TOWN)], BY_TOWN, [1])
-    stranger = make_tile(make_rows(1.0, 2.0), FEATURES, BY_TOWN)
+@pytest.mark.parametrize("stranger", [make_rows(1.0, 2.0), make_rows(float("nan"), 1.0)], ids=["both", "counted"])
+def test_a_tile_that_was_never_in_the_window_is_refused(stranger: pd.DataFrame) -> None:
+    windows = {TONS: [1], COUNTED: [1]}
+    before = sum_alike([tile_together(make_rows(1.0))], windows)
     with pytest.raises(ValueError, match="more leaves a window than was in it"):
-        roll_windows(before, None, {1: stranger}, BY_TOWN, [1])
+        roll_alike(before, None, {1: tile_together(stranger)}, windows)
 
 
 def test_aggregates_with_the_same_keys_are_cut_and_added_up_together() -> None:
-    """To the very tiles that each of them has by itself, also where some rows have a value for one of them alone."""
-    counted = Aggregate("parcels", by=("town",))
+    """To what each of them has by itself, also where some rows have a value for one of them alone."""
     rows = pd.concat([make_parcels(), make_rows(2.5, float("nan")), make_rows(float("nan"), town="Bonn")])
-    aggregates = [BY_TOWN, counted]
-    cuts = [cut_rows(rows.iloc[start::2], FEATURES, aggregates) for start in (0, 1)]
-    for together, aggregate in zip(add_up_cuts(cuts, aggregates), aggregates, strict=True):
-        pd.testing.assert_frame_equal(together, make_tile(rows, FEATURES, aggregate))
-    assert "Bonn" not in add_up_cuts(cuts, aggregates)[0]["town"].tolist()
+    aggregates = [BY_TOWN, COUNTED]
+    together = add_up_cuts([cut_rows(rows.iloc[start::2], FEATURES, aggregates) for start in (0, 1)], aggregates)
+    for position, aggregate in enumerate(aggregates):
+        names = {f"count_{position}": "count", f"sum_{position}": "sum"}
+        own = together[["town", *names]].rename(columns=names)
+        expected = make_tile(rows, FEATURES, aggregate)
+        pd.testing.assert_frame_equal(own[own["count"] > 0].reset_index(drop=True), expected)
+        assert (own[own["count"] == 0]["sum"] == 0).all()

@@ -20,11 +20,15 @@ def test_validated_days_have_all_their_tiles(landed: Workspace, job: Job) -> Non
     prepare_history(landed, job, [("readings", day) for day in days])
 
     feature_set = load_feature_set(job)
-    partitioned = list_partitioned(job, feature_set)
+    partitioned = {aggregate for alike in list_partitioned(job, feature_set) for aggregate in alike}
     aggregates = [aggregate for aggregate in feature_set.aggregates if aggregate.source == "readings"]
     assert partitioned
     assert len(aggregates) > len(partitioned)
-    made = {(tile.inputs["aggregate"], tile.inputs["validated"]) for tile in landed.outputs(job).find_all(STAGE)}
+    made = {
+        (name, tile.inputs["validated"])
+        for tile in landed.outputs(job).find_all(STAGE)
+        for name in tile.inputs["aggregates"]
+    }
     for day in days:
         rows = validate_source(landed, job, job.source("readings"), day).rows
         for aggregate in aggregates:

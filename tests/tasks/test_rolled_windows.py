@@ -11,19 +11,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from features.tiles import sum_windows
+from features.tiles import Windows, sum_alike, take_windows
 from pipeline.job import Job
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks import Workspace, apply_retention, rolled_windows
+from pipeline.tasks.accepting import validate_source
+from pipeline.tasks.aggregates import list_partitioned
 from pipeline.tasks.feature_building import load_feature_set
 from pipeline.tasks.partitioned_tiles import STAGE as TILES
 from pipeline.tasks.partitioned_tiles import partition_tiles
-from pipeline.tasks.rolled_windows import STAGE, read_totals, read_windows
+from pipeline.tasks.rolled_windows import STAGE, read_totals, read_windows, roll_partitioned
 from tests.clock import Clock
 from tests.meter_readings.feature_set import BY_METER
 from tests.meter_readings.upstream import FIRST_ID
 from tests.tasks.conftest import Served
-from tests.tasks.nights import LIVE, NEXT, NIGHTS, land_again, run_until_scored
+from tests.tasks.nights import FIRST_DAY, LIVE, NEXT, NIGHTS, land_again, run_until_scored
 
 SHARDS = 3
 
@@ -45,7 +47,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     original = rolled_windows._add_totals
 
-    def note(tiles: list[Output | None], windows: list[int]) -> rolled_windows.Totals:
+    def note(tiles: list[Output | None], windows: Windows) -> list[rolled_windows.Totals]:
         counts.append(len(tiles))
         return original(tiles, windows)
 
@@ -84,17 +86,37 @@ def test_partitions_together_are_the_windows_of_whole_tiles(trained: Workspace, 
     windows = windows_of(trained, job, digest_of_readings(trained, job, built))
     days = [next(each for each in outputs.find_all("validate") if each.digest == day) for day in windows.inputs["days"]]
     feature_set = load_feature_set(job)
-    tiles = []
+    tiles, alike = [], (BY_METER,)
     for rows in days:
-        tile = partition_tiles(trained, job, feature_set, rows)[BY_METER]
+        tile = partition_tiles(trained, job, feature_set, rows)[alike]
         tiles.append(pd.concat([outputs.read(tile, label).to_pandas() for label in tile.shards("tiles")]))
-    whole = sum_windows(tiles, BY_METER, [1, 4])
-    parts = [read_windows(trained, job, windows, number) for number in range(SHARDS)]
+    lengths = {BY_METER: [1, 4]}
+    whole = take_windows(sum_alike(tiles, lengths), lengths, BY_METER)
+    parts = [read_windows(trained, job, feature_set, alike, windows, number)[BY_METER] for number in range(SHARDS)]
     assert all(len(part) for part in parts)
     together = pd.concat(parts).sort_values("meter_id", ignore_index=True)
     pd.testing.assert_frame_equal(together, whole)
-    for window, totals in read_totals(windows).items():
-        assert totals == (whole[f"count_{window}"].sum(), whole[f"sum_{window}"].sum())
+    (totals,) = read_totals(windows)
+    for window, total in totals.items():
+        assert total == (whole[f"count_{window}"].sum(), whole[f"sum_{window}"].sum())
+
+
+def test_aggregates_with_the_same_keys_are_rolled_on_together(landed: Workspace, job: Job, added: list[int]) -> None:
+    """With windows of their own each; were they not those that adding up gives, making them again would be refused."""
+    several = job.model_copy(update={"feature_set": "tests.meter_readings.several_by_meter:FEATURES"})
+    feature_set = load_feature_set(several)
+    (alike,) = list_partitioned(several, feature_set)
+    assert len(alike) == 2
+    source = several.source("readings")
+    partitions = [(FIRST_DAY + timedelta(days=age)).isoformat() for age in range(6)]
+    rows = [validate_source(landed, several, source, partition).rows for partition in partitions]
+    for age, partition in enumerate(partitions):
+        days = rows[age::-1]
+        windows = roll_partitioned(landed, several, feature_set, alike, partition, days)
+        assert added == [1], "only the first of them has nothing to go on from"
+        assert len(read_totals(windows)) == 2
+    assert roll_partitioned(landed, several, feature_set, alike, partitions[-1], rows[::-1], force=True) == windows
+    assert added == [1, 4]
 
 
 def test_a_corrected_day_is_added_up_anew(served: Served, added: list[int]) -> None:

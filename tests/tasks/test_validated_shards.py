@@ -1,0 +1,50 @@
+"""What validation writes of a shard: the very bytes that came, but for rows that are refused."""
+
+from __future__ import annotations
+
+import pyarrow.compute as pc
+
+from pipeline.contracts import POSITION
+from pipeline.job import Job
+from pipeline.stores.stage_outputs import Output
+from pipeline.tasks import Workspace
+from pipeline.tasks.ingesting import ROLE as INGESTED
+from pipeline.tasks.partitions import find_delivery
+from pipeline.tasks.validating import QUARANTINED, VALID, find_ingested, validate_delivery
+from tests.meter_readings.upstream import FIRST_ID
+from tests.tasks.nights import LIVE, land_again
+from tests.tasks.test_bad_deliveries import set_amps
+
+
+def validate(workspace: Workspace, job: Job) -> tuple[Output, Output]:
+    """The meters as they were ingested, and as they were validated."""
+    delivery = find_delivery(workspace, job.population, LIVE)
+    assert delivery is not None
+    validated = validate_delivery(workspace, job, job.population, delivery)
+    ingested = find_ingested(workspace, job, job.population, delivery)
+    assert ingested is not None
+    return ingested, validated
+
+
+def test_a_shard_of_valid_rows_alone_is_the_bytes_that_came(landed: Workspace, job: Job) -> None:
+    ingested, validated = validate(landed, job)
+    outputs = landed.outputs(job)
+    assert validated.rows == {VALID: ingested.rows[INGESTED], QUARANTINED: 0, "profile": job.population.shards}
+    for came, valid in zip(ingested.shards(INGESTED), validated.shards(VALID), strict=True):
+        assert outputs.read_bytes(validated, valid) == outputs.read_bytes(ingested, came)
+        assert validated.files[valid].sha256 == ingested.files[came].sha256
+
+
+def test_a_refused_row_is_in_no_file_of_valid_ones(landed: Workspace, job: Job) -> None:
+    land_again(landed, job.population.name, LIVE, set_amps(1, 401.0))
+    ingested, validated = validate(landed, job)
+    outputs = landed.outputs(job)
+    assert validated.rows[QUARANTINED] == 1
+    assert outputs.read_all(validated, QUARANTINED)["meter_id"].to_pylist() == [FIRST_ID]
+    for came, valid, refused in zip(
+        ingested.shards(INGESTED), validated.shards(VALID), validated.shards(QUARANTINED), strict=True
+    ):
+        rows, positions = outputs.read(ingested, came), outputs.read(validated, refused)[POSITION]
+        assert outputs.read(validated, valid) == rows.filter(
+            pc.invert(pc.is_in(rows[POSITION], positions.combine_chunks()))
+        )
