@@ -204,21 +204,20 @@ def profile_column(values: pd.Series) -> ColumnProfile:
     if isinstance(values.dtype, pd.StringDtype):
         return _profile_text(pa.array(values))
     missing = values.isna().to_numpy(dtype=bool)
-    nulls = int(missing.sum())
+    nulls = int(np.count_nonzero(missing))
     if not (pd.api.types.is_numeric_dtype(values.dtype) or pd.api.types.is_bool_dtype(values.dtype)):
         return PresenceProfile(nulls)
-    present = (values[~missing] if nulls else values).to_numpy()
-    if present.dtype == object:  # what pandas' nullable dtypes give
-        present = values[~missing].astype(getattr(values.dtype, "numpy_dtype", values.dtype)).to_numpy()
+    there = values.array[~missing] if nulls else values.array
+    present = there.to_numpy(getattr(values.dtype, "numpy_dtype", values.dtype))  # pandas' nullable dtypes have one
     finite = np.isfinite(present)
-    infinite = int(len(present) - finite.sum())
+    infinite = len(present) - int(np.count_nonzero(finite))
     return _profile_numbers(present[finite] if infinite else present, nulls, infinite)
 
 
 def _profile_numbers(present: npt.NDArray[Any], nulls: int, infinite: int) -> NumberProfile:
     if not len(present):
         return NumberProfile(nulls=nulls, infinite=infinite)
-    numbers = present.astype(np.float64) + 0.0  # -0.0 becomes 0.0, or which is the minimum would depend on order
+    numbers = np.add(present, 0.0, dtype=np.float64)  # -0.0 becomes 0.0, or which is the minimum would depend on order
     if present.dtype.kind in "iu" and max(abs(int(present.min())), abs(int(present.max()))) > 1 << 53:
         whole = present.tolist()
         total, squares = Fraction(sum(whole)), Fraction(sum(number * number for number in whole))
@@ -239,8 +238,9 @@ def _profile_numbers(present: npt.NDArray[Any], nulls: int, infinite: int) -> Nu
 def _count_buckets(numbers: npt.NDArray[np.float64]) -> dict[int, int]:
     keys = numbers.view(np.int64) >> _BUCKET_SHIFT
     lowest = int(keys.min())
-    counts = np.bincount(keys - lowest)
-    used = np.flatnonzero(counts)
+    keys -= lowest
+    counts = np.bincount(keys)
+    used = np.flatnonzero(counts != 0)  # of booleans, as there are many zeros
     found = used + lowest
     buckets = np.where(found < 0, -(found & _SIZE_BITS), found)  # a negative number's highest bit is its sign
     return dict(zip(buckets.tolist(), counts[used].tolist(), strict=True))

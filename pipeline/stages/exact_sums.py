@@ -3,46 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-_BLOCK = 1 << 15
-"""Numbers that are added up in one go: as many as the caches hold with what is made of them."""
+_BLOCK = 1 << 14
+"""Numbers that are added up in one go: as many as the caches hold with their slices."""
 
-_LARGEST_WHOLE = 2.0**23
-"""So many squares of smaller whole numbers as a block has are below ``2**62``."""
+_BITS = 20
+"""Bits of a slice.  It is at most ``2**19``, so a block's sum of products of two slices is at most ``2**52``."""
 
-_REACH = 480
-"""Of numbers from ``2**-480`` up to ``2**480`` neither a square nor its rounding error leaves the range of doubles."""
-
-_SPLITTER = 2.0**27 + 1
+_MOST_SLICES = 2 + 1074 // _BITS
+"""As many as reach from a slice of whole numbers down to ``2**-1074``, the smallest double."""
 
 
 def sum_exactly(numbers: npt.NDArray[np.float64]) -> tuple[Fraction, Fraction]:
-    """Sum and sum of squares of finite ``numbers``, which may not be empty.
-
-    A square is a double and the error of its rounding, another one (Dekker 1971, TwoProduct with Veltkamp's splitting).
-    """
-    total, squares = Fraction(0), Fraction(0)
-    for start in range(0, len(numbers), _BLOCK):
-        block = numbers[start : start + _BLOCK]
-        if (whole := _take_whole(block)) is not None:
-            total += int(whole.sum())
-            squares += int(np.dot(whole, whole))
-            continue
-        for part, exponent in _scale_into_reach(block):
-            shifted = part * _SPLITTER
-            high = shifted - (shifted - part)
-            low = part - high
-            rounded = part * part
-            error = ((high * high - rounded) + 2 * high * low) + low * low
-            total += _add_up(part) * _scale(1, exponent)
-            squares += (_add_up(rounded) + _add_up(error)) * _scale(1, 2 * exponent)
-    return total, squares
+    """Sum and sum of squares of finite ``numbers``, which may not be empty."""
+    try:
+        return _sum_slices(numbers)
+    except FloatingPointError:  # apart, neither those below 1 nor the others are rounded
+        large = np.abs(numbers) >= 1
+        (total, squares), (rest, rest_squares) = _sum_slices(numbers[large]), _sum_slices(numbers[~large])
+        return total + rest, squares + rest_squares
 
 
 def to_float(value: Fraction) -> float:
@@ -71,40 +55,37 @@ def fraction_from_json(value: list[Any]) -> Fraction:
     return _scale(int(value[0], 16), value[1])
 
 
-def _take_whole(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.int64] | None:
-    """A block of whole numbers as integers, whose squares add up in 64 bits; None if they are none, or too large."""
-    if not float(numbers[0]).is_integer() or max(float(numbers.max()), -float(numbers.min())) >= _LARGEST_WHOLE:
-        return None
-    whole = numbers.astype(np.int64)
-    return whole if np.array_equal(whole, numbers) else None
+def _sum_slices(numbers: npt.NDArray[np.float64]) -> tuple[Fraction, Fraction]:
+    """The sums by one matrix product a block (Ozaki, Ogita, Oishi, Rump 2012).
 
+    A number is cut into slices, whole numbers of a few bits each, so small that all products of two slices add up
+    without rounding, in whatever order.  A row of ones beside the slices gives the sums of themselves.
 
-def _scale_into_reach(numbers: npt.NDArray[np.float64]) -> Iterator[tuple[npt.NDArray[np.float64], int]]:
-    """All ``numbers`` as parts and exponents: each is an element of a part times two to the exponent, exactly."""
-    sizes = np.abs(numbers)
-    tiny, huge = (sizes < 2.0**-_REACH) & (sizes > 0), sizes >= 2.0**_REACH
-    if not tiny.any() and not huge.any():
-        yield numbers, 0
-        return
-    for chosen, exponent in ((tiny, -600), (huge, 600), (~tiny & ~huge, 0)):
-        if chosen.any():
-            yield np.ldexp(numbers[chosen], -exponent), exponent
-
-
-def _add_up(numbers: npt.NDArray[np.float64]) -> Fraction:
-    """The sum of ``numbers``, from the highest bits to the lowest (Rump, Ogita, Oishi 2008, ExtractVector).
-
-    What adding ``sigma`` and taking it away leaves of a number are its bits from a certain one on.  So few of them that
-    all numbers' add up without rounding, and what is left is exact, too.
+    Raises:
+        FloatingPointError: a number is so much smaller than the largest that scaling has rounded it.
     """
-    total, rest = Fraction(0), numbers
-    headroom = (len(numbers) + 1).bit_length()
-    while largest := max(float(rest.max()), -float(rest.min())):
-        sigma = math.ldexp(1.0, math.frexp(largest)[1] + headroom)
-        high = (rest + sigma) - sigma
-        total += Fraction(float(high.sum()))
-        rest = rest - high
-    return total
+    largest = max(float(numbers.max()), -float(numbers.min()))
+    unit = max(math.frexp(largest)[1] + 1 - _BITS, -1000)  # of the first slice; two to the 1000 still is a double
+    slices = np.empty((1 + _MOST_SLICES, min(len(numbers), _BLOCK)))
+    slices[0] = 1
+    sums = np.zeros((1 + _MOST_SLICES, _MOST_SLICES), dtype=object)
+    count = 1
+    with np.errstate(under="raise"):
+        for start in range(0, len(numbers), _BLOCK):
+            rest = numbers[start : start + _BLOCK] * 2.0**-unit
+            cut = 0
+            while cut < count or rest.any():
+                cut += 1
+                whole = np.rint(rest, out=slices[cut, : len(rest)])
+                rest -= whole
+                rest *= 2.0**_BITS
+            count = cut
+            rows = slices[: 1 + count, : len(rest)]
+            sums[: 1 + count, :count] += (rows @ rows[1:].T).astype(np.int64)
+    weights = np.array([1 << _BITS * place for place in reversed(range(count))], dtype=object)
+    total, *products = sums[: 1 + count, :count] @ weights
+    last = unit - _BITS * (count - 1)
+    return _scale(total, last), _scale(np.dot(weights, products), 2 * last)
 
 
 def _scale(whole: int, exponent: int) -> Fraction:

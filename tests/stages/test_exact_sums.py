@@ -34,15 +34,18 @@ def test_any_finite_numbers_add_up_exactly(numbers: np.ndarray) -> None:
         [SMALLEST] * 3,
         [LARGEST] * 3,
         [LARGEST, SMALLEST, -LARGEST],
-        [2.0**-480, np.nextafter(2.0**-480, 0), 2.0**480, np.nextafter(2.0**480, 0)],
-        [-np.nextafter(2.0**-480, 0), np.nextafter(2.0**-480, 1)],
+        [LARGEST, 1.0, np.nextafter(1.0, 0), SMALLEST],
+        [2.0**18, SMALLEST],
+        [2.0**19, SMALLEST],
+        [2.0**1000, np.nextafter(2.0**-54, 0), -(2.0**-1022)],
+        [2.0**-1000, np.nextafter(-(2.0**-1000), 0), SMALLEST],
+        [np.nextafter(2.0**-981, 0), 2.0**-1022],
         [1.0, 2.0**-52, 2.0**-104, -(2.0**-1074)],
         [0.1] * 10,
         [1.0, 0.5],
-        [2.0**23, 1.0],
-        [-(2.0**23), 1.0],
-        [2.0**23 - 1] * 40_000,
-        [1 - 2.0**23] * 40_000,
+        [2.0**19 - 1] * 40_000,
+        [1 - 2.0**19] * 40_000,
+        [2.0**19 - 0.5] * 40_000,
     ],
 )
 def test_the_ends_of_the_range(numbers: list[float]) -> None:
@@ -53,6 +56,11 @@ def test_the_ends_of_the_range(numbers: list[float]) -> None:
 def test_more_numbers_than_one_block_of_every_size(seed: int) -> None:
     random = np.random.default_rng(seed)
     numbers = np.ldexp(random.uniform(-1, 1, 70_000), random.integers(-1070, 1020, 70_000))
+    assert sum_exactly(numbers) == add_one_by_one(numbers)
+
+
+def test_blocks_of_the_largest_slices() -> None:
+    numbers = np.random.default_rng(5).uniform(1 - 2.0**-10, 1, 200_000)
     assert sum_exactly(numbers) == add_one_by_one(numbers)
 
 
