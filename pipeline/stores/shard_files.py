@@ -18,6 +18,9 @@ import pyarrow.parquet as pq
 from pipeline.stores.parquet import open_writer
 
 ROWS_PER_GROUP = 65_536
+"""Rows that are written at once, unless there are many files."""
+ROWS_WAITING = 1 << 20
+"""Rows that wait for others of their groups in all files together: what is held does not grow with the files."""
 ENCODERS = min(4, len(os.sched_getaffinity(0)))
 """Threads that encode; every one of them has a row group in its hands, and another one waiting."""
 
@@ -26,10 +29,14 @@ class ShardFiles:
     """One growing Parquet file a label, on the local disk until it is complete.
 
     Use as a context manager; the files are gone after it.
+
+    Args:
+        files: how many there will be.
     """
 
-    def __init__(self, schema: pa.Schema) -> None:
+    def __init__(self, schema: pa.Schema, files: int = 1) -> None:
         self._schema = schema
+        self._rows_per_group = min(ROWS_PER_GROUP, max(1, ROWS_WAITING // files))
         self._folder = tempfile.TemporaryDirectory(prefix="nightjar-shards-")
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._pending: dict[str, list[pa.Table]] = {}
@@ -54,7 +61,7 @@ class ShardFiles:
         pending = self._pending.setdefault(label, [])
         pending.append(table.cast(self._schema))
         self._rows[label] = self._rows.get(label, 0) + table.num_rows
-        if sum(part.num_rows for part in pending) >= ROWS_PER_GROUP:
+        if sum(part.num_rows for part in pending) >= self._rows_per_group:
             self._flush(label)
 
     def finish(self, label: str) -> tuple[bytes, int]:

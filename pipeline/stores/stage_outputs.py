@@ -202,7 +202,7 @@ class StageOutputs:
         Raises:
             DamagedError: the file is gone or is not what the manifest says.
         """
-        return decode_parquet(self.read_bytes(output, label), columns)
+        return decode_parquet(self.read_bytes(output, label), columns, is_checked=True)
 
     def read_bytes(self, output: Output, label: str) -> bytes:
         """The bytes of one file of an output, checked against its manifest.

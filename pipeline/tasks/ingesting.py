@@ -50,7 +50,7 @@ def ingest_delivery(
     expected = load_contract(source).arrow_schema()
     workspace.deliveries.verify(delivery, job.name)
     differences: dict[Difference, None] = {}
-    with ShardFiles(number_rows(expected.empty_table(), 0).schema) as shard_files:
+    with ShardFiles(number_rows(expected.empty_table(), 0).schema, source.shards) as shard_files:
         for table in _read_batches(workspace, job, source, delivery, expected, differences):
             for shard, rows in split_shards(table, source.key, source.shards):
                 shard_files.append(shard_label(ROLE, shard), rows)

@@ -87,7 +87,7 @@ def _validate_shard(
     outputs = workspace.outputs(job)
     contract = load_contract(source)
     content = outputs.read_bytes(ingested, label)
-    rows = decode_parquet(content)
+    rows = decode_parquet(content, is_checked=True)
     verdict = judge_rows(
         frame_from_arrow(rows, contract),
         contract,

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.stores import parquet, shard_files
 from pipeline.stores.parquet import decode_parquet
-from pipeline.stores.shard_files import ROWS_PER_GROUP, ShardFiles
+from pipeline.stores.shard_files import ROWS_PER_GROUP, ROWS_WAITING, ShardFiles
 
 SCHEMA = pa.schema([pa.field("number", pa.int64())])
 
@@ -66,6 +66,13 @@ def test_rows_are_not_held_back_beyond_a_group(temporary_folder: Path) -> None:
         files.append("rows", make_table(0, 1))
         content, _ = files.finish("rows")
     assert pq.ParquetFile(pa.BufferReader(content)).metadata.num_row_groups == 2
+
+
+def test_of_many_files_less_is_held_back(temporary_folder: Path) -> None:
+    with ShardFiles(SCHEMA, files=64) as files:
+        files.append("rows", make_table(0, ROWS_WAITING // 64))
+        wait_for_rows(temporary_folder)
+        assert files.finish("rows")[1] == ROWS_WAITING // 64
 
 
 def write_and_fail() -> None:
