@@ -34,7 +34,8 @@ from benchmarks.reports import Report, describe_command, describe_machine, descr
 from pipeline import tasks
 from pipeline.job import Job
 from pipeline.settings import Settings
-from pipeline.tasks.feature_building import ROLE, STAGE, load_feature_set, read_features
+from pipeline.tasks.feature_building import ROLE, STAGE, read_features
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.partitioned_tiles import STAGE as TILES
 from pipeline.tasks.rolled_windows import STAGE as ROLLED
 from pipeline.tasks.workspace import Workspace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -29,6 +31,27 @@ def test_settings_read_at_once_are_those_read_singly(expectation: Any) -> None:
 
     assert expectation._get_domain_kwargs() == domain
     assert expectation._get_success_kwargs() == {**read_singly(expectation, expectation.success_keys), **domain}
+
+
+def test_the_import_ahead_is_the_whole_import_beside_other_work() -> None:
+    """In a process of its own: here it was imported long ago."""
+    program = """
+import sys, threading, time
+from pipeline.expectations import import_ahead, import_great_expectations
+started = time.perf_counter()
+import_ahead()
+assert time.perf_counter() - started < 1, "it is waited for"
+import_ahead()
+assert [each.name for each in threading.enumerate()].count("import-great-expectations") <= 2
+for each in threading.enumerate():
+    if each.name == "import-great-expectations":
+        each.join()
+assert "great_expectations" in sys.modules
+imported = set(sys.modules)
+import_great_expectations()
+assert set(sys.modules) == imported
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_one_configuration_is_made_for_all_settings(monkeypatch: pytest.MonkeyPatch) -> None:

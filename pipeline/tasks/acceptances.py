@@ -16,7 +16,7 @@ from pipeline.job import Job, Source
 from pipeline.stores.acceptances import Acceptance
 from pipeline.stores.deliveries import Delivery
 from pipeline.tasks.accepting import Validated, examine_delivery, find_problems
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.partitions import check_closed, find_delivery, parse_partition, require_delivery
 from pipeline.tasks.workspace import Workspace
 

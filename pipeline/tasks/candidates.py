@@ -13,7 +13,7 @@ from pipeline.job import Job
 from pipeline.keyspace import Basis
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.comparing import ScoredPopulation
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.manifests import AS_CORRECTED, find_reasons
 from pipeline.tasks.night_inputs import PIN_STAGE, SourceOfNight, load_night
 from pipeline.tasks.runs import read_timings

@@ -25,7 +25,7 @@ from pipeline.stages.evaluate import (
 from pipeline.stages.score import score_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.stage_outputs import Output
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.fitting import measure_scores
 from pipeline.tasks.snapshots import Dataset, load_dataset
 from pipeline.tasks.workspace import Workspace, environment_of

@@ -22,7 +22,8 @@ from pipeline.tasks.candidates import read_scored_population
 from pipeline.tasks.comparing import ENTITY_ID, compare_populations, read_segments
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
-from pipeline.tasks.feature_building import build_partition, load_feature_set, read_features
+from pipeline.tasks.feature_building import build_partition, read_features
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.manifests import require_manifest
 from pipeline.tasks.night_inputs import load_night
 from pipeline.tasks.runs import Summary

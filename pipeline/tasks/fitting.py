@@ -23,7 +23,7 @@ from pipeline.stores.model_metadata import SavedModel
 from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.cold_starts import make_priors
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.monitoring.references import write_reference
 from pipeline.tasks.snapshots import load_dataset
 from pipeline.tasks.workspace import Workspace, environment_of

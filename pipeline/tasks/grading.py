@@ -18,7 +18,7 @@ from pipeline.stages.evaluate import compute_metrics
 from pipeline.stores.release_log import MADE_LIVE, ReleaseEvent, list_taken_back
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.comparing import ENTITY_ID, SCORES
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.labelling import LABEL, find_label_sources, read_labels
 from pipeline.tasks.manifests import AS_CORRECTED, read_manifest
 from pipeline.tasks.night_inputs import load_night

@@ -10,7 +10,7 @@ from pipeline.errors import NightjarError, NotCompiledError
 from pipeline.job import Job, import_attribute
 from pipeline.jobs import load_jobs
 from pipeline.tasks.cold_starts import check_priors
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.parallel import count_processes
 from pipeline.tasks.proving import count_compiled
 from pipeline.tasks.workspace import Workspace

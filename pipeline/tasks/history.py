@@ -9,7 +9,7 @@ from functools import partial
 from pipeline.errors import BadInputError, NotReadyError
 from pipeline.job import Job
 from pipeline.tasks.accepting import is_examined, validate_source
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.parallel import run_parallel
 from pipeline.tasks.partitioned_tiles import partition_tiles
 from pipeline.tasks.partitions import find_delivery

@@ -14,7 +14,7 @@ from pipeline.contracts import load_contract
 from pipeline.job import Job
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.accepting import validate_source
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.tiling import read_rows
 from pipeline.tasks.validating import STAGE as VALIDATE_STAGE
 from pipeline.tasks.workspace import Workspace

@@ -18,12 +18,8 @@ from pipeline.tasks.approving import approve_release
 from pipeline.tasks.basis import find_known_by, follow_basis
 from pipeline.tasks.candidates import find_candidate
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
-from pipeline.tasks.feature_building import (
-    build_partition,
-    collect_inputs,
-    history_of,
-    load_feature_set,
-)
+from pipeline.tasks.feature_building import build_partition, collect_inputs, history_of
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.ingesting import ingest_delivery, warn_of_new_columns
 from pipeline.tasks.manifests import AS_CORRECTED

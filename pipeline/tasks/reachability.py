@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.job import Job
 from pipeline.stores.ledger_events import Event
 from pipeline.stores.stage_outputs import MANIFEST, Output
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.judging import find_judgement
 from pipeline.tasks.manifests import list_releases, read_manifest
 from pipeline.tasks.partitioned_tiles import STAGE as TILES

@@ -11,7 +11,8 @@ from pipeline.job import Job
 from pipeline.keyspace import token_of
 from pipeline.stores.deliveries import Delivery
 from pipeline.stores.release_log import MADE_LIVE, ReleaseEvent, list_taken_back
-from pipeline.tasks.feature_building import history_of, load_feature_set
+from pipeline.tasks.feature_building import history_of
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.manifests import AS_CORRECTED, require_manifest
 from pipeline.tasks.partitions import find_delivery, parse_partition
 from pipeline.tasks.workspace import Workspace

@@ -20,7 +20,8 @@ from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.comparing import SCORES
 from pipeline.tasks.feature_building import ROLE as FEATURES
-from pipeline.tasks.feature_building import load_feature_set, read_features
+from pipeline.tasks.feature_building import read_features
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.per_process import PerProcess
 from pipeline.tasks.workspace import Workspace, environment_of

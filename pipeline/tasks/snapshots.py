@@ -25,7 +25,8 @@ from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.accepting import validate_source
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
-from pipeline.tasks.feature_building import build_partition, collect_inputs, load_feature_set, read_features
+from pipeline.tasks.feature_building import build_partition, collect_inputs, read_features
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.labelling import LABEL, find_label_sources, recall_labels
 from pipeline.tasks.parallel import run_parallel

@@ -13,7 +13,7 @@ from features.declarations import Aggregate, Feature, Lookup, Trailing
 from pipeline.errors import DeclarationError
 from pipeline.job import Job
 from pipeline.tasks import Workspace, check_health
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from tests.faulty_proxy import run_proxy
 from tests.meter_readings import job as declaration
 from tests.meter_readings.feature_set import FEATURES

@@ -8,7 +8,7 @@ from pipeline.job import Job
 from pipeline.tasks import Workspace
 from pipeline.tasks.accepting import validate_source
 from pipeline.tasks.aggregates import define_aggregate, list_partitioned
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.partitioned_tiles import STAGE
 from tests.tasks.nights import FIRST_DAY

@@ -48,6 +48,17 @@ def tell_settings(workspace: Workspace, shard: str) -> tuple[str, int, dict[str,
     return shard, os.getpid(), workspace.settings.to_environment()
 
 
+_kept: list[bytes] = []
+
+
+def fill_memory(workspace: Workspace, shard: int) -> tuple[int, int]:
+    """Take up to 600 MB in small pieces and let go of all but the last, which holds the heap up."""
+    pieces = [b"%d" % number * 200 for number in range(100_000, 100_001 + 100_000 * min(shard, 5))]
+    _kept.append(pieces.pop())
+    time.sleep(0.6)  # joblib looks once a second
+    return shard, os.getpid()
+
+
 def test_inline_work_is_done_here(settings: Settings) -> None:
     results = run_parallel(open_with(settings, "inline"), tell_processes, range(20))
     assert results == [(item, os.getpid()) for item in range(20)]
@@ -125,6 +136,14 @@ def test_small_shards_and_a_single_one_are_worked_on_here(settings: Settings, sh
     workspace = open_with(settings, "processes:2")
     done = run_shards(workspace, tell_settings, ["a"] * shards, rows=rows)
     assert {process for _, process, _ in done} == {os.getpid()}
+
+
+def test_processes_go_on_whose_shards_take_much_memory(settings: Settings) -> None:
+    """joblib ends a process that has grown by 300 MB, and another one would import everything again."""
+    rows = 2 * ROWS_WORTH_A_PROCESS
+    done = run_shards(open_with(settings, "processes:2"), fill_memory, range(8), rows=rows)
+    assert [shard for shard, _ in done] == list(range(8))
+    assert len({process for _, process in done}) == 2
 
 
 def test_the_number_of_processes(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from pipeline.stores.stage_outputs import Output
 from pipeline.tasks import Workspace, apply_retention, rolled_windows
 from pipeline.tasks.accepting import validate_source
 from pipeline.tasks.aggregates import list_partitioned
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.partitioned_tiles import STAGE as TILES
 from pipeline.tasks.partitioned_tiles import partition_tiles
 from pipeline.tasks.rolled_windows import STAGE, read_totals, read_windows, roll_partitioned

@@ -9,8 +9,9 @@ from pipeline.job import Job
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks import Workspace
 from pipeline.tasks.ingesting import ROLE as INGESTED
+from pipeline.tasks.ingesting import find_ingested
 from pipeline.tasks.partitions import find_delivery
-from pipeline.tasks.validating import QUARANTINED, VALID, find_ingested, validate_delivery
+from pipeline.tasks.validating import QUARANTINED, VALID, validate_delivery
 from tests.meter_readings.upstream import FIRST_ID
 from tests.tasks.nights import LIVE, land_again
 from tests.tasks.test_bad_deliveries import set_amps

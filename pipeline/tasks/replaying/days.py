@@ -13,7 +13,7 @@ from pipeline.digests import digest_code, digest_json
 from pipeline.errors import BadInputError
 from pipeline.job import Job, Role
 from pipeline.settings import Settings
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.fitting import describe_fit
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.parallel import iterate_parallel, take_apart

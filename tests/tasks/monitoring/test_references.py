@@ -13,7 +13,7 @@ from pipeline.job import Job
 from pipeline.stages.sample import choose_rows
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.tasks import Workspace, watch
-from pipeline.tasks.feature_building import load_feature_set
+from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.fitting import fit_challenger
 from pipeline.tasks.monitoring import references
 from pipeline.tasks.monitoring.references import TRAINING, ensure_reference
