@@ -114,9 +114,12 @@ def longest_wait(job: Job) -> timedelta:
 
 
 def after_nights(job: Job) -> str:
-    """Daily, at the full hour (UTC) by which the night of the day before has run, or has given up waiting."""
+    """Daily, at the full hour (UTC) by which the night of the day before has run, or has given up waiting.
+
+    Never at midnight, when the nights begin: a scheduled run is named by its time, and alarms know theirs by name.
+    """
     hours = -(-longest_wait(job) // timedelta(hours=1))
-    return f"0 {hours % 24} * * *"
+    return f"0 {hours % 24 or 1} * * *"
 
 
 def _midnight(day: date) -> datetime:

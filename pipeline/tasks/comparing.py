@@ -60,7 +60,9 @@ def read_shards(workspace: Workspace, job: Job, release: ScoredPopulation) -> It
     outputs = workspace.outputs(job)
     for scores, rows in zip(release.scores.shards(SCORES), release.population.shards(VALID), strict=True):
         frame = outputs.read(release.scores, scores).to_pandas().astype({ENTITY_ID: "str"})
-        yield frame.merge(read_segments(workspace, job, release.population, rows), on=ENTITY_ID, how="left")
+        if job.segments:
+            frame = frame.merge(read_segments(workspace, job, release.population, rows), on=ENTITY_ID, how="left")
+        yield frame
 
 
 def read_segments(workspace: Workspace, job: Job, population: Output, label: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from pipeline.stores.predictions.small_hashes import read_hash, send_hash
 from pipeline.stores.predictions.transfer import Sent, mark_emptied, measure_buckets, read_chunk, send_chunk
 
 _CHUNKS_UNDER_WAY = 3
+_SENDERS = 2
+"""Threads beside the one that encodes: while Redis works for one, the other digests."""
 _SAMPLED_BUCKETS = 128
 
 
@@ -62,12 +65,12 @@ class Shipment:
         self._sent: list[Sent] = []
         self._filled = np.zeros(record.buckets or 0, dtype=bool)
         self._under_way: deque[Future[Sent]] = deque()
-        self._sender = ThreadPoolExecutor(1, thread_name_prefix="publish")
+        self._senders = ThreadPoolExecutor(_SENDERS, thread_name_prefix="publish")
         self._masters: Masters | None = None
 
     def close(self) -> None:
         """Send nothing more, and close the connections."""
-        self._sender.shutdown(wait=True, cancel_futures=True)
+        self._senders.shutdown(wait=True, cancel_futures=True)
         if self._masters is not None:
             self._masters.close()
             self._masters = None
@@ -118,7 +121,8 @@ class Shipment:
         self.finish_sending()
         self._check_empty_buckets()
         masters = self._connect()
-        rows = sum(read_chunk(masters, self._registry.job, self._generation, sent) for sent in self._sent)
+        read = partial(read_chunk, masters, self._registry.job, self._generation)
+        rows = sum(self._senders.map(read, self._sent))
         if self.priors:
             self._read_priors(masters)
         for key, entries in self._list_reasons():
@@ -138,7 +142,7 @@ class Shipment:
             for node, part in self._connect().split(chunk, self._registry.job, self._generation):
                 while len(self._under_way) >= _CHUNKS_UNDER_WAY:
                     self._await_chunk()
-                self._under_way.append(self._sender.submit(self._send_chunk, node, part))
+                self._under_way.append(self._senders.submit(self._send_chunk, node, part))
 
     def _await_chunk(self) -> None:
         self._sent.append(self._under_way.popleft().result())
@@ -169,8 +173,7 @@ class Shipment:
         read_hash(masters, self._registry.job, self._prior_key, self.priors)
 
     def _send_hash(self, key: str, entries: Mapping[str, str]) -> None:
-        # Shards may still be on their way: behind them, since a wire is one conversation.
-        self._sender.submit(lambda: send_hash(self._connect(), key, entries)).result()
+        send_hash(self._connect(), key, entries)
 
     def _list_reasons(self) -> Iterator[tuple[str, dict[str, str]]]:
         for number, entries in enumerate(self.reasons):

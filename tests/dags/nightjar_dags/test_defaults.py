@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import RetryAction
 
-from nightjar_dags.defaults import longest_wait
+from nightjar_dags.defaults import after_nights, longest_wait
 from pipeline import errors
 from tests.dags.jobs.declaring import declare_job
 from tests.dags.scheduler import Scheduler
@@ -95,3 +95,11 @@ def test_a_night_waits_until_the_deadline_in_the_timezone_of_its_job(timezone: s
     assert longest_wait(declare_job("tides", first_partition=date(2024, 1, 1), timezone=timezone)) == timedelta(
         hours=hours
     )
+
+
+@pytest.mark.parametrize(("patience", "hour"), [(21, 23), (22, 1), (23, 1), (46, 1), (47, 1), (48, 2)])
+def test_what_comes_after_the_nights_does_not_share_their_names(patience: int, hour: int) -> None:
+    """A scheduled run is named by its time, and the nights begin at midnight."""
+    job = declare_job("tides", first_partition=date(2024, 1, 1))
+    job = job.model_copy(update={"patience": timedelta(hours=patience)})
+    assert after_nights(job) == f"0 {hour} * * *"
