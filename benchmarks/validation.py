@@ -44,6 +44,7 @@ from benchmarks.reports import Report, describe_command, describe_machine, finis
 from pipeline.contracts import load_contract
 from pipeline.job import Job, Label, Owner, Role, Source, Training
 from pipeline.settings import Settings
+from pipeline.stages.ingest import number_rows
 from pipeline.stages.validate import count_reasons, frame_from_arrow, judge_rows
 from pipeline.stores.deliveries import Delivery
 from pipeline.tasks.ingesting import ROLE, ingest_delivery
@@ -231,7 +232,7 @@ def _time(workspace: Workspace, delivery: Delivery) -> dict[str, Any]:
 def _time_masks(rows: int) -> float:
     """Seconds of the best round over the clean rows, shard by shard as the verdict has them."""
     contract = load_contract(JOB.population)
-    shards = [frame_from_arrow(shard, contract) for shard in _cut(make_rows(rows))]
+    shards = [frame_from_arrow(shard, contract) for shard in _cut(number_rows(make_rows(rows), 0))]
     checked = {"amounts": AMOUNTS, "counts": COUNTS, "kinds": KINDS, "categories": CATEGORIES}
     taken = []
     for _ in range(ROUNDS):
