@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 
-from pipeline.stores.parquet import decode_parquet, encode_parquet
+from pipeline.stores.parquet import _list_repeated, decode_parquet, encode_groups, encode_parquet
 
 TABLE = pa.table({"name": ["a", None], "number": [1.5, float("nan")]})
 
@@ -24,5 +26,31 @@ def test_what_pandas_notes_down_does_not_change_the_bytes() -> None:
     assert encode_parquet(noted) == encode_parquet(pa.table({"number": [1, 2]}))
 
 
-def test_columns_may_be_chosen() -> None:
+def test_columns_may_be_chosen_in_any_order() -> None:
     assert decode_parquet(encode_parquet(TABLE), ["name"]).column_names == ["name"]
+    assert decode_parquet(encode_parquet(TABLE), ["number", "name"]).column_names == ["number", "name"]
+    with pytest.raises(KeyError, match="color"):
+        decode_parquet(encode_parquet(TABLE), ["name", "color"])
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
+@pytest.mark.parametrize("groups", [1, 3])
+def test_text_that_comes_again_comes_back_as_text(kind: pa.DataType, groups: int) -> None:
+    """A file holds the one as numbers of a dictionary, the other as it is; readers see no difference."""
+    rows = 3000
+    columns = {
+        "again": pa.array(["north", None, "", "süd"] * (rows // 4), kind),
+        "once": pa.array([f"entity-{row:08d}" for row in range(rows)], kind),
+        "nothing": pa.nulls(rows, kind),
+        "listed": pa.array([["north", None], None, []] * (rows // 3), pa.list_(kind)),
+    }
+    table = pa.table(columns)
+    content = encode_groups([table.slice(rows // groups * group, rows // groups) for group in range(groups)])
+    back = decode_parquet(content)
+    assert _list_repeated(pq.read_metadata(pa.BufferReader(content))) == ["again", "nothing"]
+    assert back.schema.equals(table.schema)
+    assert back.equals(table)
+
+
+def test_a_table_without_rows_comes_back() -> None:
+    assert decode_parquet(encode_parquet(TABLE.slice(0, 0))).equals(TABLE.slice(0, 0))
