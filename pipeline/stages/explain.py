@@ -70,19 +70,6 @@ def thin_out(rows: pd.DataFrame, most: int) -> pd.DataFrame:
     return rows.iloc[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)].reset_index(drop=True)
 
 
-def keep_highest(scores: pd.DataFrame, most: int) -> pd.DataFrame:
-    """The rows with the highest predictions, highest first; of equal ones those whose ids come first.
-
-    Args:
-        scores: ``entity_id`` and ``prediction``.
-    """
-    if len(scores) > most:
-        least = np.partition(scores["prediction"].to_numpy(), -most)[-most]
-        scores = scores[scores["prediction"] >= least]
-    ranked = scores.sort_values(["prediction", "entity_id"], ascending=[False, True], kind="stable")
-    return ranked.head(most).reset_index(drop=True)
-
-
 def explain_rows(predict: Predict, rows: pd.DataFrame, background: pd.DataFrame, seed: int) -> Explanation:
     """Why the predictions of some rows are not the mean of the background.
 

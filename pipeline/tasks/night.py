@@ -171,7 +171,9 @@ def score(workspace: Workspace, job: Job, partition: str, run: str, built: Summa
         champion = workspace.ledger(job).require_champion(partition)
         load = ModelLoader(workspace, job)
         done = score_and_profile(workspace, job, features, champion, force=force, load=load)
-        reasons = explain_highest(workspace, job, features, done.scored, champion, force=force, load=load)
+        reasons = explain_highest(
+            workspace, job, features, done.scored, champion, force=force, load=load, highest=done.highest
+        )
         return {
             "output": done.scored.address,
             "profile": None if done.profile is None else done.profile.address,

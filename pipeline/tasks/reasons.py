@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.digests import digest_code
 from pipeline.errors import NightjarError
 from pipeline.job import Job
 from pipeline.predicting import predict_outcomes
-from pipeline.stages.explain import explain_rows, keep_highest, plan_effort, thin_out, write_reasons
+from pipeline.stages.explain import explain_rows, plan_effort, thin_out, write_reasons
+from pipeline.stages.highest import Highest, merge_highest, take_highest
 from pipeline.stages.matrix import take_matrix
 from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.models import Model
@@ -26,6 +25,7 @@ from pipeline.tasks.background import BACKGROUND, take_background
 from pipeline.tasks.comparing import ENTITY_ID, SCORES
 from pipeline.tasks.concealing import conceal_rows
 from pipeline.tasks.feature_building import ROLE as FEATURES
+from pipeline.tasks.feature_building import read_features
 from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.workspace import Workspace, environment_of
@@ -34,6 +34,7 @@ _LOG = logging.getLogger(__name__)
 
 EXPLAIN_STAGE = "explain"
 REASONS = "reasons"
+_CODE = ("pipeline.stages.explain", "pipeline.stages.highest", "pipeline.stages.matrix", "pipeline.predicting")
 REASONS_SCHEMA = pa.schema([pa.field(ENTITY_ID, pa.string()), pa.field(REASONS, pa.string())])
 
 
@@ -61,12 +62,15 @@ def explain_highest(
     *,
     force: bool = False,
     load: Callable[[ModelVersion], Model] | None = None,
+    highest: Highest | None = None,
 ) -> Summary:
     """Explain the highest predictions of a night.  What goes wrong is a warning: a night is released without reasons.
 
     Args:
         features, scored: what the model was given, and what it made of it.
         load: gives the model, verified; default: read from the lake.
+        highest: at least as many predictions as the job has explained, where the pass that scored has kept them;
+            default: read from the lake.
 
     Returns:
         ``output`` (address of the reasons, or None), ``rows`` (predictions that have some), ``seconds`` and ``warning``
@@ -78,7 +82,8 @@ def explain_highest(
     try:
         with conceal_rows(job.name, partition):
             if job.monitoring.explained and scored.facts["rows"]:
-                output = _explain(workspace, job, features, scored, version, force, load or workspace.models(job).load)
+                load = load or workspace.models(job).load
+                output = _explain(workspace, job, features, scored, version, force, load, highest)
     except (NightjarError, OSError) as error:
         warning = _warn(job, partition, error)
     return {
@@ -122,6 +127,7 @@ def _explain(
     version: ModelVersion,
     force: bool,
     load: Callable[[ModelVersion], Model],
+    highest: Highest | None,
 ) -> Output:
     outputs = workspace.outputs(job)
     background = take_background(workspace, job, version)
@@ -133,39 +139,36 @@ def _explain(
         **{name: scored.inputs[name] for name in ("model_digest", "model_code", "model_libraries", "task", "decimals")},
         "explained": job.monitoring.explained,
         "seed": job.training.seed,
-        "code": digest_code("pipeline.stages.explain", "pipeline.stages.matrix", "pipeline.predicting", __name__),
+        "code": digest_code(*_CODE, __name__),
         "environment": environment_of("scikit-learn", "scipy"),
     }
     if not force and (found := outputs.find(EXPLAIN_STAGE, inputs)) is not None:
         return found
     others = outputs.read_all(background, BACKGROUND).to_pandas()
     effort = plan_effort(min(job.monitoring.explained, scored.facts["rows"]), len(others), len(others.columns) - 1)
-    highest = _read_highest(workspace, job, features, scored, effort.rows)
-    matrix, others = (take_matrix(rows, job, features.inputs["partition"]) for rows in (highest, others))
+    if highest is None:
+        highest = _read_highest(workspace, job, features, scored, effort.rows)
+    explained = highest.features.head(effort.rows)
+    matrix, others = (take_matrix(rows, job, features.inputs["partition"]) for rows in (explained, others))
     predict = partial(predict_outcomes, load(version).estimator, task=job.task)
     explanation = explain_rows(predict, matrix, thin_out(others, effort.background), job.training.seed)
     texts = [write_reasons(row, list(matrix.columns), job.decimals) for row in explanation.contributions]
-    table = pa.table([pa.array(highest[job.entity_id]), pa.array(texts)], schema=REASONS_SCHEMA)
+    table = pa.table([pa.array(explained[job.entity_id]), pa.array(texts)], schema=REASONS_SCHEMA)
     label = shard_label(REASONS, 0)
     file = outputs.write(EXPLAIN_STAGE, inputs, label, table)
     facts = {"rows": file.rows, "background": effort.background, "base": explanation.base}
     return outputs.commit(EXPLAIN_STAGE, inputs, {label: file}, facts)
 
 
-def _read_highest(workspace: Workspace, job: Job, features: Output, scored: Output, most: int) -> pd.DataFrame:
-    """Entity ids and features of the highest predictions, highest first, reading a shard at a time."""
-    outputs = workspace.outputs(job)
-    highest = pd.DataFrame({ENTITY_ID: pd.Series(dtype="str"), "prediction": pd.Series(dtype="float64")})
-    for label in scored.shards(SCORES):
-        scores = outputs.read(scored, label).to_pandas()
-        highest = keep_highest(pd.concat([highest, keep_highest(scores, most)], ignore_index=True), most)
-    wanted = pa.array(highest[ENTITY_ID], pa.string())
-    work = partial(_read_wanted, job=job, features=features, wanted=wanted)
-    rows = run_shards(workspace, work, features.shards(FEATURES), rows=features.facts["rows"])
-    found: pd.DataFrame = pa.concat_tables(rows).to_pandas().set_index(job.entity_id, drop=False)
-    return found.loc[highest[ENTITY_ID]].reset_index(drop=True)
+def _read_highest(workspace: Workspace, job: Job, features: Output, scored: Output, most: int) -> Highest:
+    """The highest predictions of scores that were made before, and their features."""
+    work = partial(_read_highest_of_shard, features=features, scored=scored, job=job, most=most)
+    shards = list(zip(scored.shards(SCORES), features.shards(FEATURES), strict=True))
+    return merge_highest(run_shards(workspace, work, shards, rows=features.facts["rows"]), most)
 
 
-def _read_wanted(workspace: Workspace, label: str, *, job: Job, features: Output, wanted: pa.Array) -> pa.Table:
-    table = workspace.outputs(job).read(features, label)
-    return table.filter(pc.is_in(table[job.entity_id], wanted))
+def _read_highest_of_shard(
+    workspace: Workspace, labels: tuple[str, str], *, job: Job, features: Output, scored: Output, most: int
+) -> Highest:
+    scores = workspace.outputs(job).read(scored, labels[0]).to_pandas()
+    return take_highest(scores, read_features(workspace, job, features, labels[1]), most)

@@ -18,7 +18,7 @@ from pipeline.stores.ledger_events import ModelVersion
 from pipeline.stores.model_libraries import find_versions
 from pipeline.stores.models import Model
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
-from pipeline.tasks.comparing import SCORES
+from pipeline.tasks.comparing import ENTITY_ID, SCORES
 from pipeline.tasks.feature_building import ROLE as FEATURES
 from pipeline.tasks.feature_building import read_features
 from pipeline.tasks.feature_sets import load_feature_set
@@ -34,7 +34,7 @@ SCORE_STAGE = "score"
 SHADOW_STAGE = "shadow"
 COMPILED = "compiled"
 """Input of scores that compiled trees made: their digest."""
-SCORE_SCHEMA = pa.schema([pa.field("entity_id", pa.string()), pa.field("prediction", pa.float64())])
+SCORE_SCHEMA = pa.schema([pa.field(ENTITY_ID, pa.string()), pa.field("prediction", pa.float64())])
 
 
 class ModelLoader:
@@ -99,9 +99,9 @@ def score_and_look(
     stage: str = SCORE_STAGE,
     force: bool = False,
     load: Callable[[ModelVersion], Model] | None = None,
-    look: Callable[[pd.DataFrame], Seen] | None = None,
+    look: Callable[[pd.DataFrame, pd.DataFrame], Seen] | None = None,
 ) -> tuple[Output, list[Seen]]:
-    """Like :func:`score_features`, with what ``look`` makes of each shard that was scored, as built.
+    """Like :func:`score_features`, with what ``look`` makes of each shard that was scored: its features and scores.
 
     Nothing is looked at if the scores are there already.  ``look`` may be called in another process.
     """
@@ -150,20 +150,21 @@ def _score_shard(
     stage: str,
     inputs: Mapping[str, Any],
     model: PerProcess[Model],
-    look: Callable[[pd.DataFrame], Seen] | None,
+    look: Callable[[pd.DataFrame, pd.DataFrame], Seen] | None,
 ) -> tuple[OutputFile, list[Seen]]:
     number, label = shard
     frame = read_features(workspace, job, features, label)
-    scores = score_rows(
+    predictions = score_rows(
         model(workspace),
         frame,
         job,
         feature_set_digest=inputs["feature_set"],
         partition=features.inputs["partition"],
     )
-    table = pa.table([pa.array(frame[job.entity_id]), pa.array(scores)], schema=SCORE_SCHEMA)
+    scores = pd.DataFrame({ENTITY_ID: frame[job.entity_id], "prediction": predictions})
+    table = pa.Table.from_pandas(scores, SCORE_SCHEMA, preserve_index=False)
     file = workspace.outputs(job).write(stage, inputs, shard_label(SCORES, number), table)
-    return file, [] if look is None else [look(frame)]
+    return file, [] if look is None else [look(frame, scores)]
 
 
 def _list_inputs(workspace: Workspace, job: Job, features: Output, version: ModelVersion) -> dict[str, Any]:

@@ -139,11 +139,6 @@ def test_a_shift_is_told_feature_by_feature() -> None:
     assert contributions[COLUMNS.index("wind")] == pytest.approx(mean_after - mean_before, abs=0.02)
 
 
-def test_the_highest_come_first_and_equal_ones_by_their_ids() -> None:
-    scores = pd.DataFrame({"entity_id": ["d", "b", "c", "a"], "prediction": [0.5, 0.9, 0.5, 0.1]})
-    assert list(explain.keep_highest(scores, 3)["entity_id"]) == ["b", "c", "d"]
-
-
 def test_rows_are_thinned_out_from_all_over_them() -> None:
     assert list(explain.thin_out(pd.DataFrame({"row": range(9)}), 3)["row"]) == [0, 4, 8]
     assert list(explain.thin_out(pd.DataFrame({"row": range(2)}), 3)["row"]) == [0, 1]

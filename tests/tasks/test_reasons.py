@@ -87,6 +87,16 @@ def test_the_same_inputs_give_the_same_bytes(served: Served) -> None:
         assert other["score"]["warnings"] == []
 
 
+def test_scores_that_were_there_already_have_the_same_reasons(served: Served) -> None:
+    """The pass that scores keeps the highest; where it was made before, they are read again."""
+    workspace, job = served.workspace, served.job
+    output = find_output(workspace, job, served.first)
+    workspace.outputs(job).remove(EXPLAIN_STAGE, output.address)
+    again = run_until_scored(workspace, job, LIVE, "again")
+    assert not again["score"]["computed"]
+    assert find_output(workspace, job, again).digest == output.digest
+
+
 @pytest.mark.parametrize("explained", [0, 3, 1000])
 def test_no_more_are_explained_than_the_job_says(served: Served, explained: int) -> None:
     workspace, job = served.workspace, with_explained(served.job, explained)

@@ -3,7 +3,7 @@
 A profile is an output of its own, made in the pass that scores: scores do not depend on it, and a repeated night finds
 both.  It holds counts and the names of frequent categories, no rows and no ids, so an erasure leaves it as it is.
 Whatever goes wrong with it is a warning: a night is scored and released without a profile, and then its inputs are not
-watched.
+watched.  The same pass keeps the highest predictions, for those who explain them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pipeline.digests import digest_code, digest_json
 from pipeline.errors import NightjarError, NotReadyError
 from pipeline.job import Job
 from pipeline.monitoring import Profile
+from pipeline.stages.highest import Highest, merge_highest, take_highest
 from pipeline.stages.monitor.bins import (
     Bins,
     Counts,
@@ -57,12 +58,14 @@ class Profiled:
         profile: its features, over the bins of the champion's reference; None if they could not be counted.
         warnings: why not, or that the reference is not of the rows that the model was trained on.
         seconds: what counting took of the pass.
+        highest: as many predictions as the job has explained; None if the scores were there already.
     """
 
     scored: Output
     profile: Output | None
     warnings: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    highest: Highest | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,18 @@ class _CountedShard:
     counts: Counts
     statistics: Statistics
     seconds: float
+
+
+@dataclass(frozen=True)
+class _SeenShard:
+    """What the pass that scores has seen of one shard.
+
+    Attributes:
+        counted: its features, or why they could not be counted; None if nothing is to be counted.
+    """
+
+    counted: _CountedShard | NightjarError | OSError | None
+    highest: Highest
 
 
 @dataclass
@@ -119,18 +134,19 @@ class _Counting:
         self.found = None if force else self.workspace.outputs(self.job).find(PROFILE_STAGE, self.inputs)
 
     @property
-    def look(self) -> Callable[[pd.DataFrame], _CountedShard | NightjarError | OSError] | None:
+    def count(self) -> Callable[[pd.DataFrame], _CountedShard | NightjarError | OSError] | None:
         """What counts a shard, in whichever process scores it; None if nothing is to be counted."""
         if self.bins is None or self.found is not None or self.problem is not None:
             return None
         return partial(_try_to_count, self.job.name, self.features.inputs["partition"], self.bins)
 
-    def add(self, seen: Iterable[_CountedShard | NightjarError | OSError]) -> None:
+    def add(self, seen: Iterable[_SeenShard]) -> None:
         """Take what was counted of the shards."""
         for shard in seen:
-            if isinstance(shard, Exception):
-                raise shard
-            self.shards.append(shard)
+            if isinstance(shard.counted, Exception):
+                raise shard.counted
+            if shard.counted is not None:
+                self.shards.append(shard.counted)
 
     def finish(self) -> Output | None:
         """The profile, in the lake."""
@@ -160,7 +176,7 @@ def score_and_profile(
     force: bool = False,
     load: Callable[[ModelVersion], Model] | None = None,
 ) -> Profiled:
-    """Score a night's features with its champion, and count them in the same pass.
+    """Score a night's features with its champion, count them, and keep the highest predictions, in the same pass.
 
     Args:
         load: as :func:`pipeline.tasks.scoring.score_features` takes it.
@@ -168,12 +184,15 @@ def score_and_profile(
     counting = _Counting(workspace, job, features)
     counting.attempt(lambda: counting.begin(champion, force))
 
-    scored, seen = score_and_look(workspace, job, features, champion, force=force, load=load, look=counting.look)
+    most = job.monitoring.explained
+    look = partial(_look, count=counting.count, most=most)
+    scored, seen = score_and_look(workspace, job, features, champion, force=force, load=load, look=look)
     counting.attempt(lambda: counting.add(seen))
     profile = counting.attempt(counting.finish)
     warnings = [*counting.warnings, *([] if counting.problem is None else [counting.problem])]
     seconds = sum(shard.seconds for shard in counting.shards)
-    return Profiled(scored, profile, warnings, round(seconds, 3))
+    highest = merge_highest([shard.highest for shard in seen], most) if seen else None
+    return Profiled(scored, profile, warnings, round(seconds, 3), highest)
 
 
 def describe_profile(workspace: Workspace, job: Job, partition: str, address: str | None) -> KnownProfile:
@@ -249,6 +268,16 @@ def _count_shard(bins: Bins, features: pd.DataFrame) -> _CountedShard:
     start = time.perf_counter()
     counts, statistics = count_frame(bins, features), profile_frame(features, list_numbers(bins))
     return _CountedShard(counts, statistics, time.perf_counter() - start)
+
+
+def _look(
+    features: pd.DataFrame,
+    scores: pd.DataFrame,
+    *,
+    count: Callable[[pd.DataFrame], _CountedShard | NightjarError | OSError] | None,
+    most: int,
+) -> _SeenShard:
+    return _SeenShard(None if count is None else count(features), take_highest(scores, features, most))
 
 
 def _try_to_count(
