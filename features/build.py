@@ -16,6 +16,9 @@ from features.rows import compute_columns
 Totals = Mapping[int, tuple[int, int]]
 """Count and sum over all groups of an aggregate, by window."""
 
+_Matched = tuple[pd.DataFrame, np.ndarray]
+"""Groups, and for every row the position of its own."""
+
 
 def build_features(
     population: pd.DataFrame,
@@ -55,13 +58,11 @@ def build_features(
     built = {
         feature.name: _to_kind(feature.name, columns[feature.name], feature.kind) for feature in feature_set.features
     }
-    positions: dict[tuple[Aggregate, tuple[str, ...]], np.ndarray] = {}
+    matched: dict[tuple[str, ...], list[_Matched]] = {}
     for item in feature_set.trailing:
         sums = windows[item.aggregate]
-        name = item.aggregate, item.keys
-        if name not in positions:
-            positions[name] = _match_groups(columns, item, sums)
-        built.update(_trailing_columns(columns.index, positions[name], item, sums, totals.get(item.aggregate)))
+        positions = _match_groups(columns, item, sums, matched.setdefault(item.keys, []))
+        built.update(_trailing_columns(columns.index, positions, item, sums, totals.get(item.aggregate)))
     order = [feature.name for feature in feature_set.columns]
     return pd.DataFrame({entity_id: rows[entity_id], **{name: built[name] for name in order}})
 
@@ -89,10 +90,21 @@ def _make_nullable(values: pd.Series) -> pd.Series:
     return values
 
 
-def _match_groups(rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame) -> np.ndarray:
-    """For every row the position of its group, or -1; without keys there is one group of all."""
-    by = list(item.aggregate.by)
-    return match_keys(rows[list(item.keys)], sums[by], item.aggregate.name) if by else np.zeros(len(rows), "int64")
+def _match_groups(rows: pd.DataFrame, item: Trailing, sums: pd.DataFrame, matched: list[_Matched]) -> np.ndarray:
+    """For every row the position of its group, or -1; without keys there is one group of all.
+
+    Args:
+        matched: what the same columns of the rows were matched with before, to which this is added.
+    """
+    if not item.aggregate.by:
+        return np.zeros(len(rows), "int64")
+    groups = sums[list(item.aggregate.by)]
+    for others, positions in matched:
+        if groups.equals(others):  # of aggregates that are kept together: a tenth of what matching takes
+            return positions
+    positions = match_keys(rows[list(item.keys)], groups, item.aggregate.name)
+    matched.append((groups, positions))
+    return positions
 
 
 def _trailing_columns(

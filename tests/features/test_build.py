@@ -10,6 +10,7 @@ import pytest
 
 from features.build import build_features
 from features.declarations import Aggregate, Feature, FeatureSet, Trailing
+from features.matching import match_keys
 from features.tiles import make_tile, sum_windows
 from tests.features.frames import ALL, BY_TOWN, FEATURES, make_parcels
 
@@ -168,3 +169,37 @@ def test_keys_of_another_kind_than_the_dimension_are_refused() -> None:
     population = make_parcels().assign(town=[1, 2, 3])
     with pytest.raises(ValueError, match=r"the lookup of towns matches town \(int64\) with name \(str\)"):
         build(population, FeatureSet("parcels", 1, lookups=FEATURES.lookups))
+
+
+def test_aggregates_whose_groups_are_the_same_are_matched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And those whose groups differ are not, though they are matched with the same columns."""
+    counted = Aggregate("events", by=("town",))
+    weighed = Aggregate("events", by=("town",), value="weight", scale=1)
+    both = FeatureSet(
+        name="both",
+        version=1,
+        features=(Feature("town", "category"),),
+        trailing=(
+            Trailing(counted, windows=(1,), function="count"),
+            Trailing(weighed, windows=(1,), function="sum"),
+            Trailing(counted, windows=(2,), function="count"),
+        ),
+    )
+    windows = dict(sum_up(both, [TODAY, YESTERDAY]))
+    asked: list[str] = []
+
+    def note(keys: pd.DataFrame, groups: pd.DataFrame, what: str) -> np.ndarray:
+        asked.append(what)
+        return match_keys(keys, groups, what)
+
+    monkeypatch.setattr("features.build.match_keys", note)
+
+    def build_both() -> pd.DataFrame:
+        asked.clear()
+        return build_features(make_parcels(), both, entity_id="parcel", dimensions={}, windows=windows)
+
+    once = build_both()
+    assert asked == [counted.name]
+    windows[weighed] = windows[weighed].iloc[::-1].reset_index(drop=True)
+    pd.testing.assert_frame_equal(build_both(), once)
+    assert asked == [counted.name, weighed.name]
