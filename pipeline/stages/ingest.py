@@ -6,7 +6,7 @@ source's policy allows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -70,18 +70,19 @@ def number_rows(table: pa.Table, first: int) -> pa.Table:
     return table.append_column(POSITION, pa.array(np.arange(first, first + table.num_rows, dtype="int64")))
 
 
-def split_shards(table: pa.Table, key: Sequence[str], shards: int) -> Iterator[tuple[int, pa.Table]]:
+def split_shards(table: pa.Table, key: Sequence[str], shards: int) -> list[tuple[int, pa.Table]]:
     """The rows of every shard that has any, in the order they came."""
     if shards == 1:
-        yield 0, table
-        return
-    owner = shards_of(table, key, shards)
+        return [(0, table)]
+    owner = shards_of(table, key, shards).astype(np.min_scalar_type(shards))  # short numbers are sorted by counting
     order = np.argsort(owner, kind="stable")
     bounds = np.searchsorted(owner[order], np.arange(shards + 1))
     sorted_rows = table.take(pa.array(order))
-    for shard, (start, end) in enumerate(pairwise(bounds)):
-        if end > start:
-            yield shard, sorted_rows.slice(start, end - start)
+    return [
+        (shard, sorted_rows.slice(start, end - start))
+        for shard, (start, end) in enumerate(pairwise(bounds))
+        if end > start
+    ]
 
 
 def _cast_without_loss(column: pa.ChunkedArray, expected: pa.DataType) -> pa.ChunkedArray | None:

@@ -23,6 +23,7 @@ from pipeline.errors import BadInputError
 from pipeline.stores.lake import Lake
 from pipeline.stores.parquet import encode_parquet
 from pipeline.stores.redactions import Redacted, read_redactions, redact_files
+from pipeline.threads import map_ahead
 
 MARKER = "_delivery.json"
 _PARTITION_FOLDER = re.compile(r"partition=[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -187,12 +188,15 @@ class Deliveries:
         Raises:
             BadInputError: a file is missing, cut short or altered, or the counts do not add up.
         """
-        for file in delivery.files:
+
+        def digest(file: DeliveredFile) -> str:
             try:
                 with self._lake.open(f"{delivery.folder}/{file.name}") as stream:
-                    found = digest_stream(stream)
+                    return digest_stream(stream)
             except FileNotFoundError:
-                found = "no such file"
+                return "no such file"
+
+        for file, found in zip(delivery.files, map_ahead(digest, delivery.files), strict=True):
             if found != file.sha256:
                 raise _broken(delivery, job, f"{file.name} with SHA-256 {file.sha256}", found)
         counted = sum(file.rows for file in delivery.files)

@@ -5,7 +5,6 @@ Threads encode: Arrow lets others run meanwhile.  The bytes of a file depend on 
 
 from __future__ import annotations
 
-import os
 import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -16,13 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.stores.parquet import open_writer
+from pipeline.threads import THREADS
 
 ROWS_PER_GROUP = 65_536
 """Rows that are written at once, unless there are many files."""
 ROWS_WAITING = 1 << 20
 """Rows that wait for others of their groups in all files together: what is held does not grow with the files."""
-ENCODERS = min(4, len(os.sched_getaffinity(0)))
-"""Threads that encode; every one of them has a row group in its hands, and another one waiting."""
 
 
 class ShardFiles:
@@ -41,9 +39,9 @@ class ShardFiles:
         self._writers: dict[str, pq.ParquetWriter] = {}
         self._pending: dict[str, list[pa.Table]] = {}
         self._rows: dict[str, int] = {}
-        self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode-shards")
+        self._encoders = ThreadPoolExecutor(THREADS, thread_name_prefix="encode-shards")
         self._encoding: dict[str, Future[None]] = {}
-        self._slots = Semaphore(2 * ENCODERS)
+        self._slots = Semaphore(2 * THREADS)  # each has a row group in its hands, and another one waiting
 
     def __enter__(self) -> ShardFiles:
         return self

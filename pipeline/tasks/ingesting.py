@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -22,11 +22,12 @@ from pipeline.stages.ingest import (
 )
 from pipeline.stages.schema_changes import NEW_IGNORED, Difference, describe_differences, list_expected
 from pipeline.stores.deliveries import Delivery
-from pipeline.stores.shard_files import ENCODERS, ShardFiles
+from pipeline.stores.shard_files import ShardFiles
 from pipeline.stores.stage_outputs import Output, OutputFile, shard_label
 from pipeline.tasks.concealing import describe_exception
 from pipeline.tasks.partitions import find_delivery, trailing_days
 from pipeline.tasks.workspace import Workspace, environment_of
+from pipeline.threads import map_ahead
 
 STAGE = "ingest"
 ROLE = "rows"
@@ -51,16 +52,16 @@ def ingest_delivery(
     workspace.deliveries.verify(delivery, job.name)
     differences: dict[Difference, None] = {}
     with ShardFiles(number_rows(expected.empty_table(), 0).schema, source.shards) as shard_files:
-        for table in _read_batches(workspace, job, source, delivery, expected, differences):
-            for shard, rows in split_shards(table, source.key, source.shards):
+        split = partial(split_shards, key=source.key, shards=source.shards)
+        for parts in map_ahead(split, _read_batches(workspace, job, source, delivery, expected, differences)):
+            for shard, rows in parts:
                 shard_files.append(shard_label(ROLE, shard), rows)
 
         def finish(label: str) -> OutputFile:
             return outputs.write_bytes(STAGE, inputs, label, *shard_files.finish(label))
 
         labels = [shard_label(ROLE, shard) for shard in range(source.shards)]
-        with ThreadPoolExecutor(ENCODERS, thread_name_prefix="finish-shards") as finishers:
-            files = dict(zip(labels, finishers.map(finish, labels), strict=True))
+        files = dict(zip(labels, map_ahead(finish, labels), strict=True))
     facts = {"received": delivery.rows, "schema": [difference.to_json() for difference in differences]}
     return outputs.commit(STAGE, inputs, files, facts)
 

@@ -92,7 +92,7 @@ def test_the_bytes_do_not_depend_on_how_many_threads_encode(monkeypatch: pytest.
     rows = pa.table({"id": pa.array(range(3 * ROWS_PER_GROUP), pa.int64())})
     made = []
     for encoders in (1, 4):
-        monkeypatch.setattr(shard_files, "ENCODERS", encoders)
+        monkeypatch.setattr(shard_files, "THREADS", encoders)
         with ShardFiles(rows.schema) as files:
             for start in range(0, rows.num_rows, 10_000):
                 for label in ("one", "two", "three"):
