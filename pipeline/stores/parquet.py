@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -10,18 +11,23 @@ import pyarrow.parquet as pq
 
 COMPRESSION = "lz4"
 ROWS_AT_ONCE = 65_536
+ROWS_LOOKED_AT = 1024
 BYTES_OF_REPEATED = 4
 """Fewer bytes a value than this has text of which a file holds each value once, and its number for every row."""
 
 
-def open_writer(sink: Any, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(sink: Any, schema: pa.Schema, first: pa.Table) -> pq.ParquetWriter:
     """A writer to a file of ``schema`` without the metadata that pandas leaves there.
 
-    Only text is looked through for values that come again: of numbers that costs as much as all the rest of writing.
-    There are no statistics either: a shard has rows from all over, so its extremes rule nothing out.
+    Only text is looked through for values that come again, and only where they do in the first rows: of numbers and ids
+    that costs as much as all the rest of writing.  There are no statistics either: a shard has rows from all over, so
+    its extremes rule nothing out.
+
+    Args:
+        first: rows that are written first; may be empty.
     """
     schema = schema.remove_metadata()
-    texts = [name for field in schema for name in _list_text(field)]
+    texts = [name for field in schema if _may_repeat(first[field.name]) for name in _list_text(field)]
     return pq.ParquetWriter(
         sink,
         schema,
@@ -40,7 +46,8 @@ def encode_parquet(table: pa.Table) -> bytes:
 def encode_groups(tables: Sequence[pa.Table]) -> bytes:
     """Tables of one schema as one Parquet file: a row group each, also of those without rows."""
     sink = pa.BufferOutputStream()
-    with open_writer(sink, tables[0].schema) as writer:
+    first = next((table for table in tables if table.num_rows), tables[0])
+    with open_writer(sink, tables[0].schema, first) as writer:
         for table in tables:
             writer.write_table(table.replace_schema_metadata(None))
     return bytes(sink.getvalue())
@@ -55,9 +62,13 @@ def rewrite_parquet(content: bytes, change: Callable[[pa.Table], pa.Table]) -> t
     sink, rows = pa.BufferOutputStream(), 0
     source = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
     schema = change(source.schema_arrow.remove_metadata().empty_table()).schema
-    with open_writer(sink, schema) as writer:
-        for batch in source.iter_batches(ROWS_AT_ONCE):
-            changed = change(pa.Table.from_batches([batch]).replace_schema_metadata(None))
+    tables = (
+        change(pa.Table.from_batches([batch]).replace_schema_metadata(None))
+        for batch in source.iter_batches(ROWS_AT_ONCE)
+    )
+    first = next(tables, schema.empty_table())
+    with open_writer(sink, schema, first) as writer:
+        for changed in chain([first], tables):
             writer.write_table(changed, row_group_size=ROWS_AT_ONCE)
             rows += changed.num_rows
     return bytes(sink.getvalue()), rows
@@ -91,6 +102,12 @@ def decode_parquet(content: bytes, columns: list[str] | None = None, *, is_check
         table = table.select(columns)
         schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
     return table.cast(schema)
+
+
+def _may_repeat(column: pa.ChunkedArray) -> bool:
+    """Whether some of the first values come again; of few values, and of lists, that is not known."""
+    values = column.slice(0, ROWS_LOOKED_AT)
+    return len(values) < ROWS_LOOKED_AT or pa.types.is_nested(values.type) or len(values.unique()) < len(values)
 
 
 def _list_repeated(metadata: pq.FileMetaData) -> list[str]:

@@ -78,10 +78,11 @@ class ShardFiles:
 
     def _encode(self, label: str, tables: list[pa.Table]) -> None:
         try:
+            rows = pa.concat_tables([self._schema.empty_table(), *tables])
             if label not in self._writers:
-                self._writers[label] = open_writer(self._path(label), self._schema)
+                self._writers[label] = open_writer(self._path(label), self._schema, rows)
             if tables:
-                self._writers[label].write_table(pa.concat_tables(tables), row_group_size=ROWS_PER_GROUP)
+                self._writers[label].write_table(rows, row_group_size=ROWS_PER_GROUP)
         finally:
             self._slots.release()
 
