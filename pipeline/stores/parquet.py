@@ -20,19 +20,22 @@ def open_writer(sink: Any, schema: pa.Schema, first: pa.Table) -> pq.ParquetWrit
     """A writer to a file of ``schema`` without the metadata that pandas leaves there.
 
     Only text is looked through for values that come again, and only where they do in the first rows: of numbers and ids
-    that costs as much as all the rest of writing.  There are no statistics either: a shard has rows from all over, so
-    its extremes rule nothing out.
+    that costs as much as all the rest of writing.  The bytes of numbers are written place by place (Parquet's
+    ``BYTE_STREAM_SPLIT``), so that those that are alike are neighbours: that compresses better, and faster.  There are
+    no statistics: a shard has rows from all over, so its extremes rule nothing out.
 
     Args:
         first: rows that are written first; may be empty.
     """
     schema = schema.remove_metadata()
     texts = [name for field in schema if _may_repeat(first[field.name]) for name in _list_text(field)]
+    numbers = [field.name for field in schema if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)]
     return pq.ParquetWriter(
         sink,
         schema,
         compression=COMPRESSION,
         use_dictionary=texts or False,
+        use_byte_stream_split=numbers or False,
         write_statistics=False,
         write_page_checksum=True,
     )

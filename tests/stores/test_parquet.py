@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,6 +61,16 @@ def test_text_of_which_no_value_comes_again_is_written_as_it_is(rows: int, diffe
     column = pq.read_metadata(pa.BufferReader(content)).row_group(1).column(0)
     assert ("RLE_DICTIONARY" not in column.encodings) == is_plain
     assert decode_parquet(content).equals(table)
+
+
+def test_numbers_of_every_size_come_back_and_take_less_room() -> None:
+    random = np.random.default_rng(7)
+    kinds = ["int8", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64"]
+    table = pa.table({kind: random.integers(0, 100, 5000).astype(kind) for kind in kinds})
+    table = table.append_column("known", pa.array(random.integers(0, 9, 5000), mask=random.random(5000) < 0.5))
+    content = encode_parquet(table)
+    assert decode_parquet(content).equals(table)
+    assert len(content) < table.nbytes / 2
 
 
 def test_a_table_without_rows_comes_back() -> None:
