@@ -92,19 +92,21 @@ def decode_parquet(content: bytes, columns: list[str] | None = None, *, is_check
     """
     source = pa.BufferReader(content)
     metadata = pq.read_metadata(source)
+    repeated = _list_repeated(metadata)
     file = pq.ParquetFile(
         source,
         metadata=metadata,
-        read_dictionary=_list_repeated(metadata),
+        read_dictionary=repeated,
         page_checksum_verification=not is_checked,
         pre_buffer=False,
     )
     table = file.read(columns, use_threads=False)
     schema = metadata.schema.to_arrow_schema()
-    if columns is not None:
-        table = table.select(columns)
-        schema = pa.schema([schema.field(name) for name in columns], schema.metadata)
-    return table.cast(schema)
+    for name in repeated:
+        if name in table.column_names:
+            position = table.column_names.index(name)
+            table = table.set_column(position, schema.field(name), table[position].cast(schema.field(name).type))
+    return table if columns is None else table.select(columns)
 
 
 def _may_repeat(column: pa.ChunkedArray) -> bool:

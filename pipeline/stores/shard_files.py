@@ -57,7 +57,7 @@ class ShardFiles:
     def append(self, label: str, table: pa.Table) -> None:
         """Add rows to the end of the file ``label``."""
         pending = self._pending.setdefault(label, [])
-        pending.append(table.cast(self._schema))
+        pending.append(table if table.schema.equals(self._schema) else table.cast(self._schema))
         self._rows[label] = self._rows.get(label, 0) + table.num_rows
         if sum(part.num_rows for part in pending) >= self._rows_per_group:
             self._flush(label)
