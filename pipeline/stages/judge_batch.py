@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from pipeline.contracts import POSITION, SEVERITIES, Suite, describe_expectation
 from pipeline.errors import BadInputError
@@ -95,18 +96,23 @@ def take_sample(rows: pd.DataFrame, most: int = SAMPLE_ROWS) -> pd.DataFrame:
     return rows.iloc[np.sort(np.argpartition(hashes, most)[:most])]
 
 
-def may_be_sampled(positions: npt.NDArray[np.int64], whole: int, most: int = SAMPLE_ROWS) -> npt.NDArray[np.bool_]:
-    """Whether :func:`take_sample` may choose a row from all ``whole`` rows: true of little more than its share.
+def choose_candidates(rows: pa.Table, whole: int, most: int = SAMPLE_ROWS) -> pa.Table:
+    """The rows that :func:`take_sample` may choose of all ``whole`` rows: little more than their share.
 
     Hashes are as good as random: ten standard deviations of the number below the cut are left for chance.
 
     Args:
-        positions: ``_row`` of the rows of a shard.
+        rows: of a shard, with ``_row``.
     """
     share = (most + 10 * math.sqrt(most) + 100) / max(whole, 1)
     if share >= 1:
-        return np.ones(len(positions), dtype=bool)
-    return _hash_positions(positions.astype(np.uint64)) < np.uint64(share * 2.0**64)
+        return rows
+    return rows.filter(_hash_positions(rows[POSITION].to_numpy().astype(np.uint64)) < np.uint64(share * 2.0**64))
+
+
+def are_enough(candidates: pa.Table, whole: int, most: int = SAMPLE_ROWS) -> bool:
+    """Whether the sample of all ``whole`` rows is that of the candidates, though they were chosen of more rows."""
+    return bool(candidates.num_rows >= min(whole, most))
 
 
 def judge_batch(

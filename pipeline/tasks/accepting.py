@@ -11,7 +11,7 @@ from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.judging import check_judgement, find_judgement, judge_delivery
 from pipeline.tasks.partitions import require_delivery
-from pipeline.tasks.validating import check_rows, find_validated, validate_delivery
+from pipeline.tasks.validating import check_rows, find_validated, validate_and_sample
 from pipeline.tasks.workspace import Workspace
 
 
@@ -57,8 +57,8 @@ def examine_delivery(
     Raises:
         BadInputError: the delivery cannot be read as the contract's columns.
     """
-    rows = validate_delivery(workspace, job, source, delivery, force=force)
-    return Validated(delivery, rows, judge_delivery(workspace, job, source, delivery, rows, force=force))
+    rows, candidates = validate_and_sample(workspace, job, source, delivery, force=force)
+    return Validated(delivery, rows, judge_delivery(workspace, job, source, delivery, rows, candidates, force=force))
 
 
 def is_examined(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> bool:

@@ -7,13 +7,20 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import pandas as pd
+import pyarrow as pa
 
-from pipeline.contracts import POSITION, load_contract, load_suite
+from pipeline.contracts import load_contract, load_suite
 from pipeline.digests import digest_code, digest_declared_code
 from pipeline.errors import BadInputError
 from pipeline.job import Job, Source
-from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, may_be_sampled, take_sample
+from pipeline.stages.judge_batch import (
+    BatchVerdict,
+    are_enough,
+    check_verdict,
+    choose_candidates,
+    judge_batch,
+    take_sample,
+)
 from pipeline.stages.profile import profile_table
 from pipeline.stages.validate import frame_from_arrow
 from pipeline.stores.deliveries import Delivery
@@ -28,9 +35,21 @@ STAGE = "judge"
 
 
 def judge_delivery(
-    workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output, *, force: bool = False
+    workspace: Workspace,
+    job: Job,
+    source: Source,
+    delivery: Delivery,
+    rows: Output,
+    candidates: pa.Table | None = None,
+    *,
+    force: bool = False,
 ) -> Output | None:
-    """Hold the source's suite against the validated batch and against its profile beside the trailing ones."""
+    """Hold the source's suite against the validated batch and against its profile beside the trailing ones.
+
+    Args:
+        candidates: valid rows that it may be judged by, as of :func:`pipeline.tasks.validating.validate_and_sample`;
+            if there are none, or too few, the valid rows are read again.
+    """
     if source.suite is None:
         return None
     outputs = workspace.outputs(job)
@@ -43,8 +62,10 @@ def judge_delivery(
     if suite is None:
         return None
     valid = rows.facts["received"] - rows.facts["quarantined"]
-    work = partial(_sample_shard, job=job, source=source, rows=rows, whole=valid)
-    sample = take_sample(pd.concat(run_shards(workspace, work, rows.shards(VALID), rows=valid), ignore_index=True))
+    if candidates is None or not are_enough(candidates, valid):
+        work = partial(_read_candidates, job=job, rows=rows, whole=valid)
+        candidates = pa.concat_tables(run_shards(workspace, work, rows.shards(VALID), rows=valid))
+    sample = take_sample(frame_from_arrow(candidates, load_contract(source)))
     table = profile_table(
         read_profile(outputs, rows), [read_profile(outputs, earlier) for earlier in trailing], suite.profile_columns
     )
@@ -55,11 +76,8 @@ def judge_delivery(
     return outputs.commit(STAGE, inputs, {}, facts)
 
 
-def _sample_shard(
-    workspace: Workspace, label: str, *, job: Job, source: Source, rows: Output, whole: int
-) -> pd.DataFrame:
-    shard = workspace.outputs(job).read(rows, label)
-    return frame_from_arrow(shard.filter(may_be_sampled(shard[POSITION].to_numpy(), whole)), load_contract(source))
+def _read_candidates(workspace: Workspace, label: str, *, job: Job, rows: Output, whole: int) -> pa.Table:
+    return choose_candidates(workspace.outputs(job).read(rows, label), whole)
 
 
 def find_judgement(workspace: Workspace, job: Job, source: Source, delivery: Delivery, rows: Output) -> Output | None:

@@ -18,6 +18,7 @@ from pipeline.contracts import POSITION, REASONS, Contract, load_contract
 from pipeline.digests import canonical_json, digest_code
 from pipeline.expectations import import_ahead
 from pipeline.job import Job, Role, Source
+from pipeline.stages.judge_batch import choose_candidates
 from pipeline.stages.profile import Profile, merge_profiles, profile_frame, profiled_columns
 from pipeline.stages.validate import check_quarantine_share, count_reasons, frame_from_arrow, judge_rows
 from pipeline.stores.deliveries import Delivery
@@ -40,11 +41,21 @@ def validate_delivery(
     workspace: Workspace, job: Job, source: Source, delivery: Delivery, *, force: bool = False
 ) -> Output:
     """Divide a delivery's rows into valid and quarantined ones, shard by shard, and profile the valid ones."""
+    return validate_and_sample(workspace, job, source, delivery, force=force)[0]
+
+
+def validate_and_sample(
+    workspace: Workspace, job: Job, source: Source, delivery: Delivery, *, force: bool = False
+) -> tuple[Output, pa.Table | None]:
+    """Like :func:`validate_delivery`, with the valid rows that the delivery's batch may be judged by.
+
+    They are kept in the pass that validates: None if that was done before, or if the source has no suite.
+    """
     ingested = ingest_delivery(workspace, job, source, delivery, force=force)
     outputs = workspace.outputs(job)
     inputs = _list_inputs(job, source, delivery, ingested)
     if not force and (found := outputs.find(STAGE, inputs)) is not None:
-        return found
+        return found, None
     received = ingested.facts["received"]
     work = partial(_validate_shard, job=job, source=source, ingested=ingested, inputs=inputs)
     if source.suite is not None:
@@ -56,7 +67,8 @@ def validate_delivery(
     quarantined = sum(file.rows for label, file in files.items() if label.startswith(QUARANTINED))
     reasons = sum((shard.reasons for shard in shards), Counter[str]())
     facts = {"received": received, "quarantined": quarantined, "reasons": dict(sorted(reasons.items()))}
-    return outputs.commit(STAGE, inputs, files, facts)
+    candidates = [shard.candidates for shard in shards if shard.candidates is not None]
+    return outputs.commit(STAGE, inputs, files, facts), pa.concat_tables(candidates) if candidates else None
 
 
 @dataclass(frozen=True)
@@ -67,11 +79,13 @@ class _ValidatedShard:
         files: of its valid and of its quarantined rows, by label.
         profile: of the valid rows.
         reasons: quarantined rows by reason.
+        candidates: valid rows that may be among those that the batch is judged by; None if it is not judged.
     """
 
     files: dict[str, OutputFile]
     profile: Profile
     reasons: Counter[str]
+    candidates: pa.Table | None
 
 
 def _validate_shard(
@@ -98,14 +112,15 @@ def _validate_shard(
     )
     valid, quarantined = shard_label(VALID, number), shard_label(QUARANTINED, number)
     refused = _table_of(verdict.quarantined, _row_schema(contract).append(REASONS_FIELD))
-    files = {
-        valid: outputs.write(STAGE, inputs, valid, rows.filter(~verdict.refused))
-        if verdict.refused.any()
-        else outputs.write_same(STAGE, inputs, valid, content, ingested, label),
-        quarantined: outputs.write(STAGE, inputs, quarantined, refused),
-    }
+    if verdict.refused.any():
+        rows = rows.filter(~verdict.refused)
+        files = {valid: outputs.write(STAGE, inputs, valid, rows)}
+    else:
+        files = {valid: outputs.write_same(STAGE, inputs, valid, content, ingested, label)}
+    files[quarantined] = outputs.write(STAGE, inputs, quarantined, refused)
     profile = profile_frame(verdict.valid, profiled_columns(contract, source.key))
-    return _ValidatedShard(files, profile, Counter(count_reasons(verdict.quarantined)))
+    candidates = None if source.suite is None else choose_candidates(rows, ingested.facts["received"])
+    return _ValidatedShard(files, profile, Counter(count_reasons(verdict.quarantined)), candidates)
 
 
 def find_validated(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> Output | None:

@@ -8,6 +8,7 @@ from typing import Any
 import great_expectations
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from great_expectations import expectations
 from great_expectations.expectations.row_conditions import Column
@@ -15,7 +16,14 @@ from great_expectations.expectations.row_conditions import Column
 from pipeline.contracts import POSITION, Suite
 from pipeline.errors import BadInputError
 from pipeline.stages import judge_batch as stage
-from pipeline.stages.judge_batch import BatchVerdict, check_verdict, judge_batch, may_be_sampled, take_sample
+from pipeline.stages.judge_batch import (
+    BatchVerdict,
+    are_enough,
+    check_verdict,
+    choose_candidates,
+    judge_batch,
+    take_sample,
+)
 
 gx: Any = expectations
 
@@ -251,14 +259,25 @@ def test_a_blocking_verdict_is_refused_by_name() -> None:
     check_verdict(judge(Suite(batch=[mean(6, "warning")])), job="j", partition="p", source="s")
 
 
-def test_a_sample_of_thinned_shards_is_the_sample_of_the_whole() -> None:
-    rows = pd.DataFrame({POSITION: np.arange(20_000), "amount": np.arange(20_000.0)})
-    shards = [rows.iloc[number::7] for number in range(7)]
-    whole = pd.concat([take_sample(shard, 500) for shard in shards], ignore_index=True)
-    thinned = pd.concat(
-        [shard[may_be_sampled(shard[POSITION].to_numpy(), len(rows), 500)] for shard in shards], ignore_index=True
+def test_the_sample_of_candidates_is_the_sample_of_the_whole() -> None:
+    rows = pa.table({POSITION: np.arange(20_000), "amount": np.arange(20_000.0)})
+    candidates = pa.concat_tables(
+        [choose_candidates(rows.take(np.arange(number, 20_000, 7)), 20_000, 500) for number in range(7)]
     )
-    assert 500 <= len(thinned) < 1_000
-    chosen, expected = (take_sample(sample, 500).reset_index(drop=True) for sample in (thinned, whole))
+    assert 500 <= candidates.num_rows < 1_000
+    assert are_enough(candidates, 20_000, 500)
+    shards = pa.concat_tables([rows.take(np.arange(number, 20_000, 7)) for number in range(7)])
+    chosen, expected = (take_sample(table.to_pandas(), 500).reset_index(drop=True) for table in (candidates, shards))
     pd.testing.assert_frame_equal(chosen, expected)
-    assert may_be_sampled(rows[POSITION].to_numpy(), len(rows), 20_000).all()
+    assert choose_candidates(rows, 20_000, 20_000) is rows
+
+
+@pytest.mark.parametrize(("valid", "enough"), [(19_990, True), (8_000, False), (300, False)])
+def test_candidates_of_all_rows_are_enough_unless_many_were_refused(valid: int, enough: bool) -> None:
+    """Where they are enough, the sample of the valid ones among them is that of all valid rows."""
+    rows = pa.table({POSITION: np.arange(20_000)})
+    of_valid = rows.slice(0, valid)
+    candidates = choose_candidates(of_valid, 20_000, 500)
+    assert are_enough(candidates, valid, 500) == enough
+    chosen, expected = (take_sample(table.to_pandas(), 500) for table in (candidates, of_valid))
+    assert (list(chosen[POSITION]) == list(expected[POSITION])) == enough

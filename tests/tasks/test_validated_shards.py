@@ -1,18 +1,25 @@
-"""What validation writes of a shard: the very bytes that came, but for rows that are refused."""
+"""What validation writes of a shard, the very bytes that came but for rows that are refused, and what it keeps."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pyarrow as pa
 import pyarrow.compute as pc
+import pytest
 
 from pipeline.contracts import POSITION
 from pipeline.job import Job
+from pipeline.stages import judge_batch
+from pipeline.stages.judge_batch import BatchVerdict
 from pipeline.stores.stage_outputs import Output
-from pipeline.tasks import Workspace
+from pipeline.tasks import Workspace, judging
+from pipeline.tasks.accepting import examine_delivery
 from pipeline.tasks.ingesting import ROLE as INGESTED
 from pipeline.tasks.ingesting import find_ingested
 from pipeline.tasks.partitions import find_delivery
 from pipeline.tasks.validating import QUARANTINED, VALID, validate_delivery
-from tests.meter_readings.upstream import FIRST_ID
+from tests.meter_readings.upstream import FIRST_ID, METERS
 from tests.tasks.nights import LIVE, land_again
 from tests.tasks.test_bad_deliveries import set_amps
 
@@ -49,3 +56,31 @@ def test_a_refused_row_is_in_no_file_of_valid_ones(landed: Workspace, job: Job) 
         assert outputs.read(validated, valid) == rows.filter(
             pc.invert(pc.is_in(rows[POSITION], positions.combine_chunks()))
         )
+
+
+@pytest.mark.parametrize("rows_of_sample", [10, 200_000])
+def test_a_batch_is_judged_by_rows_that_were_kept_as_by_those_that_are_read_again(
+    landed: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch, rows_of_sample: int
+) -> None:
+    for function in (judge_batch.choose_candidates, judge_batch.are_enough, judge_batch.take_sample):
+        monkeypatch.setattr(function, "__defaults__", (rows_of_sample,))
+    monkeypatch.setattr(judge_batch, "SAMPLE_ROWS", rows_of_sample)
+    read: list[str] = []
+    original = judging._read_candidates
+
+    def note(workspace: Workspace, label: str, **others: Any) -> pa.Table:
+        read.append(label)
+        return original(workspace, label, **others)
+
+    monkeypatch.setattr(judging, "_read_candidates", note)
+    delivery = find_delivery(landed, job.population, LIVE)
+    assert delivery is not None
+    judged = examine_delivery(landed, job, job.population, delivery).judgement
+    assert read == []
+    assert judged is not None
+    assert BatchVerdict.from_json(judged.facts["verdict"]).rows_seen == min(rows_of_sample, METERS)
+    landed.outputs(job).remove(judging.STAGE, judged.address)
+    again = examine_delivery(landed, job, job.population, delivery)
+    assert again.judgement is not None
+    assert read == again.rows.shards(VALID)
+    assert again.judgement.digest == judged.digest
