@@ -64,6 +64,7 @@ def open_datasource() -> PandasDatasource:
     A context that lived on would keep the last frame of every name alive, and could mistake it for the next.
     """
     context = import_great_expectations().get_context(mode="ephemeral")
+    context._save_project_config = lambda: None  # noqa: SLF001 - all of it would become YAML that nobody reads
     context.config.progress_bars = {"globally": False, "metric_calculations": False}
     datasource: PandasDatasource = context.data_sources.add_pandas("nightjar")
     return datasource
