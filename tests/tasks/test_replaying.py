@@ -36,6 +36,7 @@ from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.job import JOB
 from tests.tasks.conftest import NO_REDIS, PREPARED_AT, copy_home
+from tests.tasks.conftest import train as train_champion
 from tests.tasks.nights import LIVE, NIGHTS, land_again, run_until_scored
 
 OpenCopy = Callable[[Path], Workspace]
@@ -64,17 +65,23 @@ def job() -> Job:
 
 
 @pytest.fixture(scope="module")
-def prepared_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The landed deliveries, validated, and the features that replays of the job find done."""
+def champion_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Deliveries, and a champion that holds from 2024-03-03 on."""
+    return train_champion(landed_home, tmp_path_factory.mktemp("champion") / "home", declare_job())
+
+
+@pytest.fixture(scope="module")
+def prepared_home(champion_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with the validated deliveries and features that replays of the job find done."""
     home = tmp_path_factory.mktemp("prepared") / "home"
-    shutil.copytree(landed_home, home)
+    shutil.copytree(champion_home, home)
     prepare(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), declare_job(), OFTEN)
     return home
 
 
 @pytest.fixture
 def landed(prepared_home: Path, settings: Settings, clock: Clock) -> Iterator[Workspace]:
-    """A workspace with deliveries, and what replays make of them before they decide anything."""
+    """A workspace with what replays make of deliveries before they decide anything, and production's champion."""
     yield from copy_home(prepared_home, settings, clock)
 
 
@@ -164,13 +171,13 @@ def test_a_window_is_what_a_policy_trains_on(landed: Workspace, job: Job) -> Non
     assert counts[0] < counts[1]
 
 
-def test_what_closed_later_changes_no_decision_before(landed_home: Path, open_copy: OpenCopy, job: Job) -> None:
+def test_what_closed_later_changes_no_decision_before(prepared_home: Path, open_copy: OpenCopy, job: Job) -> None:
     """Readings that came on the fifth are labels of the fourth: a model that serves on the fifth knows none of them."""
 
     def shift(table: pa.Table) -> pa.Table:
         return table.set_column(table.schema.get_field_index("kwh"), "kwh", pc.multiply(table["kwh"], 3.0))
 
-    before, after = open_copy(landed_home), open_copy(landed_home)
+    before, after = open_copy(prepared_home), open_copy(prepared_home)
     land_again(after, "readings", "2024-03-05", shift)
     daily = replace(OFTEN_NO_GATE, every=1)
     known, changed = (follow_policy(prepare(workspace, job, daily), daily) for workspace in (before, after))
@@ -224,34 +231,33 @@ def test_a_night_whose_scores_may_not_be_published_is_not_served(landed: Workspa
     assert grade_night(narrow, served, FIRST) is None
 
 
-def test_only_what_has_no_delivery_is_landed(landed_home: Path, open_copy: OpenCopy, job: Job) -> None:
+def test_only_what_has_no_delivery_is_landed(landed: Workspace, job: Job) -> None:
     """Of a day that upstream delivered in part itself, its deliveries stay those that nights take."""
-    workspace = open_copy(landed_home)
     day = FIRST.isoformat()
-    own = land_again(workspace, "readings", day, scale(2.0, 1))
-    shutil.rmtree(Path(workspace.settings.lake) / "upstream" / "meters" / f"partition={day}")
-    prepare(workspace, job)
-    newest = {name: workspace.deliveries.newest(name, day) for name in ("readings", "meters")}
+    own = land_again(landed, "readings", day, scale(2.0, 1))
+    shutil.rmtree(Path(landed.settings.lake) / "upstream" / "meters" / f"partition={day}")
+    prepare(landed, job)
+    newest = {name: landed.deliveries.newest(name, day) for name in ("readings", "meters")}
     assert newest["meters"] is not None
     assert newest["readings"] is not None
     assert newest["readings"].digest == own.digest
 
 
-def test_the_ledger_of_production_is_neither_read_nor_written(trained: Workspace, job: Job) -> None:
-    folder = Path(trained.settings.lake) / "jobs" / job.name
+def test_the_ledger_of_production_is_neither_read_nor_written(landed: Workspace, job: Job) -> None:
+    folder = Path(landed.settings.lake) / "jobs" / job.name
     before = read_files(folder / "models")
-    report = decide(trained, job, OFTEN_NO_GATE)
+    report = decide(landed, job, OFTEN_NO_GATE)
     assert read_files(folder / "models") == before
     assert report["decisions"][0]["champion"] is None
     assert not (folder / "runs").exists()
-    assert [event.model_version for event in trained.ledger(job).events()] == ["1", "1"]
+    assert [event.model_version for event in landed.ledger(job).events()] == ["1", "1"]
 
 
-def test_a_replay_that_was_killed_goes_on_where_it_was(landed_home: Path, open_copy: OpenCopy, job: Job) -> None:
+def test_a_replay_that_was_killed_goes_on_where_it_was(prepared_home: Path, open_copy: OpenCopy, job: Job) -> None:
     """Killed after a model was registered, after a decision was written down, and among nights: as if it never was."""
     policies = [NEVER, OFTEN, OFTEN_NO_GATE]
-    whole = replay(open_copy(landed_home), job, FIRST, LAST, policies)
-    broken = open_copy(landed_home)
+    whole = replay(open_copy(prepared_home), job, FIRST, LAST, policies)
+    broken = open_copy(prepared_home)
     lake = Path(broken.settings.lake)
     for phase, writes in (("decide", 2), ("decide", 3), ("decide", 5), ("score", 4)):
         before = read_files(lake)
@@ -297,10 +303,11 @@ def test_a_second_run_writes_nothing(landed: Workspace, job: Job) -> None:
     assert without_seconds(second) == without_seconds(first)
 
 
-def test_processes_change_nothing(landed_home: Path, open_copy: OpenCopy, job: Job) -> None:
+def test_processes_change_nothing(prepared_home: Path, landed_home: Path, open_copy: OpenCopy) -> None:
+    """They do all of it; what was prepared for the other tests was so in this process."""
     reports = []
-    for parallel in ("inline", "processes:2"):
-        workspace = open_copy(landed_home)
+    for parallel, home in (("inline", prepared_home), ("processes:2", landed_home)):
+        workspace = open_copy(home)
         settings_of = workspace.settings.model_copy(update={"parallel": parallel})
         reports.append(replay(Workspace(settings_of, workspace.clock), JOB_ALONE, FIRST, LAST, [NEVER, OFTEN]))
     assert without_seconds(reports[0]) == without_seconds(reports[1])
@@ -385,7 +392,7 @@ def scale(factor: float, dropped: int) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-@hypothesis_settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     night=strategies.sampled_from(NIGHTS),
     changed=strategies.sampled_from(["2024-03-01", "2024-03-02", LIVE]),
@@ -394,7 +401,7 @@ def scale(factor: float, dropped: int) -> Callable[[pa.Table], pa.Table]:
     shards=strategies.integers(1, 3),
 )
 def test_replay_and_night_give_the_same_scores_bit_for_bit(
-    trained_home: Path, job: Job, night: str, changed: str, factor: float, dropped: int, shards: int
+    champion_home: Path, job: Job, night: str, changed: str, factor: float, dropped: int, shards: int
 ) -> None:
     """Of the same partition, model and data; each in a lake of its own."""
     population = job.population.model_copy(update={"shards": shards})
@@ -403,7 +410,7 @@ def test_replay_and_night_give_the_same_scores_bit_for_bit(
         scored = []
         for name in ("nightly", "replayed"):
             home = Path(folder) / name
-            shutil.copytree(trained_home, home)
+            shutil.copytree(champion_home, home)
             workspace = open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT))
             land_again(workspace, "readings", changed, scale(factor, dropped))
             outputs = workspace.outputs(job)
