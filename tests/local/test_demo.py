@@ -1,6 +1,7 @@
 """The demo, end to end: a real scheduler, a real Redis, real data, in a home of its own.
 
-The tests share that home and run in order, as a user would: demo, up, down, and two demos that must not succeed.
+The tests share that home and run in order, as a user would: up, demo, down, and a demo that is interrupted; then, where
+slow tests are run, one that has everything done already and one that must not succeed.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ def assert_nothing_is_left(demo: Demo) -> None:
     assert not service_addresses_path(demo.home).exists()
 
 
-def test_demo_takes_three_nights_from_upstream_to_redis(demo: Demo) -> None:
-    code, output = demo.run("demo")
+def test_up_takes_three_nights_from_upstream_to_redis_and_stays(demo: Demo) -> None:
+    code, output = demo.run("up")
 
     assert code == 0, output
     (report,) = demo.reports
@@ -104,24 +105,13 @@ def test_demo_takes_three_nights_from_upstream_to_redis(demo: Demo) -> None:
         assert [stage["stage"] for stage in night["stages"]] == STAGES
         assert rows["received"] == rows["quarantined"] + rows["scored"]
         assert rows["scored"] == rows["published"] == rows["read_back"] > 500
-        assert night["grade"]["auc"] > 0.6
+        assert 0.6 < night["grade"]["auc"] < 0.85  # beyond 0.9 the outcome of the day itself would have leaked
         assert f"{night['grade']['brier']:.4f}" in output
     assert report["live"]["partition"] == NIGHTS[-1]
     assert all(sample["reader"] == sample["plain"] for sample in report["samples"])
     assert f"HGET nightjar:flight_delays:{report['live']['generation']}:" in output
-    assert_nothing_is_left(demo)
-
-
-def test_up_does_it_again_faster_and_stays(demo: Demo) -> None:
-    code, output = demo.run("up")
-
-    assert code == 0, output
-    assert demo.seconds[1] < demo.seconds[0]
     assert "make down" in output
     assert "http://127.0.0.1:" in output
-    first, second = demo.reports
-    assert second["live"]["generation"] != first["live"]["generation"]
-    assert [sample["plain"] for sample in second["samples"]] == [sample["plain"] for sample in first["samples"]]
     assert find_marked(demo.home) != []
     assert find_cards(read_mlflow_url(output)) == ["card/card.html"]
 
@@ -143,12 +133,15 @@ def test_what_up_left_running_is_read_without_further_settings(demo: Demo) -> No
     reader.close()
 
 
-def test_demo_uses_what_up_left_running_and_leaves_it_alone(demo: Demo) -> None:
+def test_demo_does_it_again_with_what_up_left_running_and_leaves_it_alone(demo: Demo) -> None:
     before = demo.settings().redis_url
 
     code, output = demo.run("demo")
 
     assert code == 0, output
+    first, second = demo.reports
+    assert second["live"]["generation"] != first["live"]["generation"]
+    assert [sample["plain"] for sample in second["samples"]] == [sample["plain"] for sample in first["samples"]]
     assert demo.settings().redis_url == before
     with redis.Redis.from_url(before.get_secret_value()) as client:
         assert client.ping()
@@ -157,24 +150,6 @@ def test_demo_uses_what_up_left_running_and_leaves_it_alone(demo: Demo) -> None:
 def test_down_stops_it_all(demo: Demo) -> None:
     assert stop(demo.settings()) > 0
 
-    assert_nothing_is_left(demo)
-
-
-def test_a_task_that_fails_fails_the_demo_and_is_named(demo: Demo) -> None:
-    lake = demo.home / "lake"
-    for part in lake.glob("upstream/schedule/partition=2013-04-01/delivery=*/part-0000.parquet"):
-        part.write_bytes(part.read_bytes()[:-100])
-    for manifest in lake.glob("stages/flight_delays/ingest/*/manifest.json"):
-        inputs = json.loads(manifest.read_text())["inputs"]
-        if (inputs["source"], inputs["partition"]) == ("schedule", "2013-04-01"):
-            shutil.rmtree(manifest.parent)
-
-    code, output = demo.run("demo")
-
-    assert code == 1
-    assert "the task ingest" in output
-    assert "failed" in output
-    assert "is not what its marker says" in output
     assert_nothing_is_left(demo)
 
 
@@ -191,4 +166,36 @@ def test_an_interrupted_demo_leaves_nothing_running(demo: Demo) -> None:
 
     assert process.returncode == 130, output
     assert "Interrupted" in output
+    assert_nothing_is_left(demo)
+
+
+@pytest.mark.slow
+def test_demo_stops_all_that_it_started_and_is_faster_the_second_time(demo: Demo) -> None:
+    """Beside what is shown above: services that end because all went well, in a home where everything was done."""
+    if not demo.reports:
+        assert demo.run("demo")[0] == 0
+    code, output = demo.run("demo")
+
+    assert code == 0, output
+    assert demo.seconds[-1] < demo.seconds[0]
+    assert_nothing_is_left(demo)
+
+
+@pytest.mark.slow
+def test_a_task_that_fails_fails_the_demo_and_is_named(demo: Demo) -> None:
+    """Beside what ``test_airflow_services.py`` shows of a failed run: the demo ends with it, and all services do."""
+    lake = demo.home / "lake"
+    for part in lake.glob("upstream/schedule/partition=2013-04-01/delivery=*/part-0000.parquet"):
+        part.write_bytes(part.read_bytes()[:-100])
+    for manifest in lake.glob("stages/flight_delays/ingest/*/manifest.json"):
+        inputs = json.loads(manifest.read_text())["inputs"]
+        if (inputs["source"], inputs["partition"]) == ("schedule", "2013-04-01"):
+            shutil.rmtree(manifest.parent)
+
+    code, output = demo.run("demo")
+
+    assert code == 1
+    assert "the task ingest" in output
+    assert "failed" in output
+    assert "is not what its marker says" in output
     assert_nothing_is_left(demo)
