@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,17 @@ from tests.conftest import make_settings
 from tests.meter_readings.job import JOB
 from tests.meter_readings.named_job import JOB as NAMED
 from tests.meter_readings.upstream import MeterUpstream, NamedMeterUpstream
+from tests.stores.predictions.server import RedisServer
+from tests.tasks.kept import Kept, keep, open_kept
 from tests.tasks.nights import LIVE, NEXT, land_days, read_live, read_scores, run_night, run_until_scored, train_model
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 PREPARED_AT = datetime(2024, 3, 9, 12, tzinfo=UTC)
+NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
+"""When every test begins."""
+
+Prepare = Callable[[Kept, Callable[[Workspace], object]], Kept]
+Reopen = Callable[[Kept], Workspace]
 
 
 @pytest.fixture
@@ -108,11 +116,57 @@ class Served:
         assert read_live(self.workspace, self.job, list(self.predictions)) == self.predictions
 
 
+PrepareServed = Callable[[Callable[[Served], object]], Kept]
+ReopenServed = Callable[[Kept], Served]
+
+
+@pytest.fixture(scope="session")
+def prepare(_session_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Prepare:
+    """Do something in a workspace that was kept, and keep it as it is then."""
+
+    def do(kept: Kept, work: Callable[[Workspace], object]) -> Kept:
+        _session_redis.client.flushall()
+        settings = make_settings(tmp_path_factory.mktemp("prepared") / "home", _session_redis.url)
+        with open_kept(kept, settings, Clock(kept.now)) as workspace:
+            return keep(workspace, work(workspace))
+
+    return do
+
+
 @pytest.fixture
-def served(scored_home: Path, settings: Settings, clock: Clock, job: Job) -> Iterator[Served]:
+def reopen(settings: Settings, clock: Clock) -> Iterator[Reopen]:
+    """Open a copy of a workspace that was kept."""
+    with ExitStack() as stack:
+        yield lambda kept: stack.enter_context(open_kept(kept, settings, clock))
+
+
+@pytest.fixture(scope="session")
+def kept_served(scored_home: Path, prepare: Prepare) -> Kept:
     """The night of 2024-03-03 is live."""
-    for workspace in copy_home(scored_home, settings, clock):
-        yield serve(workspace, job)
+    return prepare(Kept(scored_home, NOON), lambda workspace: serve(workspace, JOB))
+
+
+@pytest.fixture(scope="session")
+def prepare_served(kept_served: Kept, prepare: Prepare) -> PrepareServed:
+    """Do something more once that night is live, and keep it as it is then."""
+
+    def do(work: Callable[[Served], object]) -> Kept:
+        done = prepare(kept_served, lambda workspace: work(replace(kept_served.made, workspace=workspace)))
+        return replace(done, made=kept_served.made)
+
+    return do
+
+
+@pytest.fixture
+def reopen_served(reopen: Reopen) -> ReopenServed:
+    """Open a copy of such a workspace."""
+    return lambda kept: replace(kept.made, workspace=reopen(kept))
+
+
+@pytest.fixture
+def served(kept_served: Kept, reopen_served: ReopenServed, job: Job) -> Served:
+    """The night of 2024-03-03 is live."""
+    return replace(reopen_served(kept_served), job=job)
 
 
 @pytest.fixture

@@ -14,21 +14,31 @@ from pipeline.serving import PartitionNotKept
 from pipeline.tasks import Workspace
 from pipeline.tasks.manifests import read_manifest
 from tests.meter_readings.upstream import FIRST_ID
-from tests.tasks.conftest import Served
+from tests.tasks.conftest import PrepareServed, ReopenServed, Served
+from tests.tasks.kept import Kept
 from tests.tasks.nights import LIVE, NEXT, land_again, let_pass, live_header, open_reader, run_night, train_model
 from tests.tasks.test_differing import warm_up
 
 
-@pytest.fixture
-def corrected(served: Served) -> Served:
+@pytest.fixture(scope="module")
+def kept_corrected(prepare_served: PrepareServed) -> Kept:
     """Since LIVE was released: a correction of its own day, one of an earlier day, and another champion for it."""
+    return prepare_served(correct)
+
+
+@pytest.fixture
+def corrected(kept_corrected: Kept, reopen_served: ReopenServed) -> Served:
+    """A copy of it."""
+    return reopen_served(kept_corrected)
+
+
+def correct(served: Served) -> None:
     workspace, job = served.workspace, served.job
     land_again(workspace, "readings", LIVE, warm_up)
     land_again(workspace, "readings", "2024-03-01", warm_up)
     land_again(workspace, "tariffs", "2024-02-26", lambda table: table.slice(1))
     lenient = let_pass(job, window=5)
     assert train_model(workspace, lenient, "2024-03-02", "later")["promote"]["champion"] == "2"
-    return served
 
 
 def test_as_known_then_gives_what_was_released_then(corrected: Served) -> None:

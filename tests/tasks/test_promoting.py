@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from pipeline import tasks
 from pipeline.errors import RefusedError
 from pipeline.job import Approval, Job
 from pipeline.tasks import Workspace
+from tests.meter_readings.job import JOB
+from tests.tasks.conftest import NOON, Prepare, Reopen
+from tests.tasks.kept import Kept
 from tests.tasks.nights import LIVE, TRAINED_ON
 
 
@@ -18,54 +22,70 @@ def change_training(job: Job, **changes: Any) -> Job:
     return job.model_copy(update={"training": job.training.model_copy(update=changes)})
 
 
-@pytest.fixture
-def asking(job: Job) -> Job:
+@pytest.fixture(scope="module")
+def asking() -> Job:
     """The second job, whose challengers a person has to approve."""
-    return change_training(job, approval=Approval())
+    return change_training(JOB, approval=Approval())
+
+
+@pytest.fixture(scope="module")
+def kept_proved(landed_home: Path, prepare: Prepare, asking: Job) -> Kept:
+    """A challenger that passed the gate."""
+
+    def train(workspace: Workspace) -> dict[str, Any]:
+        snapped = tasks.snapshot(workspace, asking, TRAINED_ON, "training")
+        trained = tasks.train(workspace, asking, TRAINED_ON, "training", snapped)
+        return tasks.evaluate(workspace, asking, TRAINED_ON, "training", trained)
+
+    return prepare(Kept(landed_home, NOON), train)
 
 
 @pytest.fixture
-def proved(landed: Workspace, asking: Job) -> dict[str, Any]:
-    """A challenger that passed the gate."""
-    snapped = tasks.snapshot(landed, asking, TRAINED_ON, "training")
-    trained = tasks.train(landed, asking, TRAINED_ON, "training", snapped)
-    return tasks.evaluate(landed, asking, TRAINED_ON, "training", trained)
+def proved(kept_proved: Kept) -> dict[str, Any]:
+    """What its training says of it."""
+    return dict(kept_proved.made)
+
+
+@pytest.fixture
+def workspace(kept_proved: Kept, reopen: Reopen) -> Workspace:
+    """Where it waits for its promotion."""
+    return reopen(kept_proved)
 
 
 def test_without_the_approval_that_the_job_asks_for_nothing_is_promoted(
-    landed: Workspace, asking: Job, proved: dict[str, Any]
+    workspace: Workspace, asking: Job, proved: dict[str, Any]
 ) -> None:
-    done = tasks.promote(landed, asking, TRAINED_ON, "training", proved)
+    done = tasks.promote(workspace, asking, TRAINED_ON, "training", proved)
     assert (done["promoted"], done["champion"]) == (False, None)
     assert f"nightjar promote {asking.name} 1" in done["why"]
-    assert [event.kind for event in landed.ledger(asking).events()] == ["registered"]
+    assert [event.kind for event in workspace.ledger(asking).events()] == ["registered"]
 
 
 def test_an_approval_promotes_in_the_name_of_whoever_gave_it(
-    landed: Workspace, asking: Job, proved: dict[str, Any]
+    workspace: Workspace, asking: Job, proved: dict[str, Any]
 ) -> None:
     approved = {"who": "Jane Doe", "why": "looks right"}
-    done = tasks.promote(landed, asking, TRAINED_ON, "training", proved, approved=approved)
-    event = landed.ledger(asking).events()[-1]
+    done = tasks.promote(workspace, asking, TRAINED_ON, "training", proved, approved=approved)
+    event = workspace.ledger(asking).events()[-1]
     assert (done["champion"], event.who, event.holds_from) == ("1", "Jane Doe", LIVE)
     assert event.why == f"looks right; {proved['why']}"
 
 
 def test_what_was_turned_down_is_not_promoted_by_a_late_retry(
-    landed: Workspace, asking: Job, proved: dict[str, Any]
+    workspace: Workspace, asking: Job, proved: dict[str, Any]
 ) -> None:
-    tasks.reject_challenger(landed, asking, "1", who="Jane Doe", why="no")
+    tasks.reject_challenger(workspace, asking, "1", who="Jane Doe", why="no")
     with pytest.raises(RefusedError, match="was rejected"):
-        tasks.promote(landed, asking, TRAINED_ON, "late", proved, approved={"who": "t", "why": "late"})
+        tasks.promote(workspace, asking, TRAINED_ON, "late", proved, approved={"who": "t", "why": "late"})
 
 
 def test_a_first_challenger_that_the_gate_refused_leaves_no_champion_and_is_no_error(
-    landed: Workspace, asking: Job, proved: dict[str, Any]
+    workspace: Workspace, asking: Job, proved: dict[str, Any]
 ) -> None:
     refused = proved | {"promote": False, "why": "leakage"}
-    done = tasks.promote(landed, asking, TRAINED_ON, "training", refused)
+    done = tasks.promote(workspace, asking, TRAINED_ON, "training", refused)
     assert (done["promoted"], done["champion"], done["why"]) == (False, None, "leakage")
-    assert [(event.kind, event.why) for event in landed.ledger(asking).events()][1:] == [("refused", "leakage")]
+    assert [(event.kind, event.why) for event in workspace.ledger(asking).events()][1:] == [("refused", "leakage")]
 
 
 @pytest.mark.parametrize(("partition", "rests"), [("2024-03-01", True), ("2024-03-04", True), ("2024-03-05", False)])

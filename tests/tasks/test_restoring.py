@@ -15,8 +15,9 @@ from pipeline.stores.models import Models
 from pipeline.stores.parquet import encode_parquet
 from pipeline.stores.redactions import Redacted
 from pipeline.tasks import Workspace
-from tests.tasks.conftest import Served
+from tests.tasks.conftest import PrepareServed, ReopenServed, Served
 from tests.tasks.gates import make_lossy, with_gate
+from tests.tasks.kept import Kept
 from tests.tasks.nights import LIVE, NEXT, NIGHTS, live_header, open_reader, read_live, run_night
 
 SERVED_CONTROL = ("live", "headers", "partitions", "rejected", "released", "token", "states", "pins")
@@ -42,9 +43,19 @@ def read_raw(client: Any, key: str) -> Any:
     return entries if ":{" not in key and ":reasons:" not in key else sorted(entries)
 
 
-@pytest.fixture
-def busy(served: Served) -> Served:
+@pytest.fixture(scope="module")
+def kept_busy(prepare_served: PrepareServed) -> Kept:
     """Three nights, of which the last was rolled back, and an older one that was run again."""
+    return prepare_served(keep_busy)
+
+
+@pytest.fixture
+def busy(kept_busy: Kept, reopen_served: ReopenServed) -> Served:
+    """A copy of it."""
+    return reopen_served(kept_busy)
+
+
+def keep_busy(served: Served) -> None:
     workspace, job = served.workspace, served.job
     run_night(workspace, job, NEXT)
     run_night(workspace, job, NIGHTS[2])
@@ -52,7 +63,6 @@ def busy(served: Served) -> Served:
     tasks.roll_back(workspace, job, target, with_model=False, who="Jane Doe", why="too cold")
     workspace.clock.advance(hours=2)  # type: ignore[attr-defined]
     run_night(workspace, job, LIVE, "again")
-    return served
 
 
 def test_every_hash_comes_back_byte_for_byte(busy: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,8 @@ from pipeline import tasks
 from pipeline.errors import BadInputError, NotReadyError, RefusedError, UnavailableError
 from pipeline.serving import PartitionNotKept
 from pipeline.stores.lake import Lake
-from tests.tasks.conftest import Served
+from tests.tasks.conftest import PrepareServed, ReopenServed, Served
+from tests.tasks.kept import Kept
 from tests.tasks.nights import (
     LIVE,
     NEXT,
@@ -25,11 +26,20 @@ from tests.tasks.test_redeliveries import double_amps
 WHO, WHY = "Jane Doe", "it is warmer than that"
 
 
-@pytest.fixture
-def bad(served: Served) -> Served:
+@pytest.fixture(scope="module")
+def kept_bad(prepare_served: PrepareServed) -> Kept:
     """The night of NEXT is live, and somebody wants the one before it back."""
-    assert run_night(served.workspace, served.job, NEXT)["publish"]["result"] == "live"
-    return served
+
+    def run_next(served: Served) -> None:
+        assert run_night(served.workspace, served.job, NEXT)["publish"]["result"] == "live"
+
+    return prepare_served(run_next)
+
+
+@pytest.fixture
+def bad(kept_bad: Kept, reopen_served: ReopenServed) -> Served:
+    """A copy of it."""
+    return reopen_served(kept_bad)
 
 
 def roll_back(served: Served, *, to: str | None = None, with_model: bool = False) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,9 @@ from pipeline.job import Job
 from pipeline.tasks import Workspace, settling, shadowing
 from pipeline.tasks.runs import Summary
 from pipeline.tasks.scoring import SCORE_STAGE, SHADOW_STAGE
+from tests.meter_readings.job import JOB
+from tests.tasks.conftest import NOON, Prepare, Reopen
+from tests.tasks.kept import Kept
 from tests.tasks.nights import (
     LIVE,
     NEXT,
@@ -28,17 +32,51 @@ SETTLED = NIGHTS[2]
 """The first partition by which the outcomes of both shadow nights are known."""
 
 
-@pytest.fixture
-def job(job: Job) -> Job:
+@pytest.fixture(scope="module")
+def job() -> Job:
     """The second job, whose challengers score along for two nights."""
-    return job.model_copy(update={"training": job.training.model_copy(update={"shadow_nights": 2})})
+    return JOB.model_copy(update={"training": JOB.training.model_copy(update={"shadow_nights": 2})})
+
+
+@pytest.fixture(scope="module")
+def kept_guess(landed_home: Path, prepare: Prepare, job: Job) -> Kept:
+    """Champion is a guess."""
+    return prepare(Kept(landed_home, NOON), lambda workspace: begin_with_guess(workspace, job))
+
+
+@pytest.fixture(scope="module")
+def kept_better(kept_guess: Kept, prepare: Prepare, job: Job) -> Kept:
+    """And a line scores along."""
+    return prepare(kept_guess, lambda workspace: begin_shadow(workspace, job, "build_model"))
+
+
+@pytest.fixture(scope="module")
+def kept_over(kept_better: Kept, prepare: Prepare, job: Job) -> Kept:
+    """And both nights are over."""
+    return prepare(kept_better, lambda workspace: run_both(workspace, job))
+
+
+@pytest.fixture(scope="module")
+def kept_uneven(kept_guess: Kept, prepare: Prepare, job: Job) -> Kept:
+    """What scored along, on nights that are over, is better overall and worse in a segment."""
+
+    def run(workspace: Workspace) -> None:
+        begin_shadow(workspace, job, "build_uneven")
+        run_both(workspace, job)
+
+    return prepare(kept_guess, run)
 
 
 @pytest.fixture
-def better(landed: Workspace, job: Job) -> Workspace:
+def better(kept_better: Kept, reopen: Reopen) -> Workspace:
     """Champion is a guess, and a line scores along."""
-    begin_shadow(landed, job, "build_model")
-    return landed
+    return reopen(kept_better)
+
+
+@pytest.fixture
+def over(kept_over: Kept, reopen: Reopen) -> Workspace:
+    """The same once both nights are over."""
+    return reopen(kept_over)
 
 
 @pytest.fixture
@@ -50,11 +88,20 @@ def worse(trained: Workspace, job: Job) -> Workspace:
     return trained
 
 
-def begin_shadow(workspace: Workspace, job: Job, model: str) -> None:
-    """Train a guess, which becomes champion, and then another model, which scores along."""
+def begin_with_guess(workspace: Workspace, job: Job) -> None:
+    """Train a guess, which becomes champion."""
     train_model(workspace, job.model_copy(update={"model": "tests.meter_readings.model:build_guess"}), run="guess")
+
+
+def begin_shadow(workspace: Workspace, job: Job, model: str) -> None:
+    """Train another model, which scores along."""
     done = train_model(workspace, job.model_copy(update={"model": f"tests.meter_readings.model:{model}"}))["promote"]
     assert (done["promoted"], done["shadowed"], done["champion"]) == (False, True, "1")
+
+
+def run_both(workspace: Workspace, job: Job) -> list[dict[str, Summary]]:
+    """The summaries of both shadow nights."""
+    return [run_night(workspace, job, night) for night in (LIVE, NEXT)]
 
 
 def settle(workspace: Workspace, job: Job, partition: str = SETTLED) -> list[dict[str, object]]:
@@ -111,23 +158,20 @@ def test_the_night_itself_knows_nothing_of_shadows(
     assert "did not score this night" in tasks.score_shadows(better, job, LIVE, "first", scored)["warnings"][0]
 
 
-def test_a_better_shadow_is_promoted_with_the_evidence(better: Workspace, job: Job) -> None:
-    for night in (LIVE, NEXT):
-        run_night(better, job, night)
-    assert settle(better, job, NEXT) == []  # the outcomes of the second night are not known yet
-    (done,) = settle(better, job)
+def test_a_better_shadow_is_promoted_with_the_evidence(over: Workspace, job: Job) -> None:
+    assert settle(over, job, NEXT) == []  # the outcomes of the second night are not known yet
+    (done,) = settle(over, job)
     assert done["promoted"]
     assert str(done["why"]).startswith("2 of 2 shadow nights: better than the champion")
-    event = better.ledger(job).events()[-1]
+    event = over.ledger(job).events()[-1]
     assert (event.kind, event.model_version, event.holds_from) == ("promoted", "2", NIGHTS[3])
     assert event.why == done["why"]
-    assert [better.ledger(job).require_champion(night).version for night in NIGHTS] == ["1", "1", "1", "2"]
-    assert settle(better, job) == []
+    assert [over.ledger(job).require_champion(night).version for night in NIGHTS] == ["1", "1", "1", "2"]
+    assert settle(over, job) == []
 
 
 def test_a_worse_shadow_is_rejected_with_the_evidence(worse: Workspace, job: Job) -> None:
-    for night in (LIVE, NEXT):
-        run_night(worse, job, night)
+    run_both(worse, job)
     (done,) = settle(worse, job)
     assert not done["promoted"]
     assert "may be worse than the margin" in str(done["why"])
@@ -162,64 +206,56 @@ def damage_scores(workspace: Workspace, job: Job, night: Summary) -> None:
 
 @pytest.mark.parametrize("break_night", [lose_scores, damage_scores])
 def test_a_night_whose_scores_are_gone_or_damaged_is_left_out_and_counted(
-    better: Workspace, job: Job, break_night: Callable[[Workspace, Job, Summary], None]
+    kept_over: Kept, over: Workspace, job: Job, break_night: Callable[[Workspace, Job, Summary], None]
 ) -> None:
-    first, _ = [run_night(better, job, night) for night in (LIVE, NEXT)]
-    break_night(better, job, first)
-    (done,) = settle(Workspace(better.settings, better.clock), job)
+    first, _ = kept_over.made
+    break_night(over, job, first)
+    (done,) = settle(over, job)
     assert str(done["why"]).startswith("1 of 2 shadow nights")
 
 
 def test_outcomes_that_decide_nothing_reject_it_and_say_so(
-    better: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch
+    over: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As outcomes that are all the same do, where the task is binary."""
-    for night in (LIVE, NEXT):
-        run_night(better, job, night)
 
     def find_one_class(*_: object) -> None:
         raise BadInputError("labels of a binary task must hold both outcomes", found="1 values")
 
     monkeypatch.setattr(settling, "compare_scores", find_one_class)
-    (done,) = settle(better, job)
+    (done,) = settle(over, job)
     assert str(done["why"]).startswith(
         "2 of 2 shadow nights: the outcomes decide nothing: labels of a binary task must"
     )
-    assert better.ledger(job).events()[-1].kind == "rejected"
+    assert over.ledger(job).events()[-1].kind == "rejected"
 
 
-def test_a_shadow_that_does_not_load_any_more_is_rejected(better: Workspace, job: Job) -> None:
-    for night in (LIVE, NEXT):
-        run_night(better, job, night)
-    better.lake.replace(better.ledger(job).version("2").registration.artifact_path, b"altered")
-    (done,) = settle(better, job)
+def test_a_shadow_that_does_not_load_any_more_is_rejected(over: Workspace, job: Job) -> None:
+    over.lake.replace(over.ledger(job).version("2").registration.artifact_path, b"altered")
+    (done,) = settle(over, job)
     assert "it does not load any more: model 2 is not the one that was registered" in str(done["why"])
-    assert better.ledger(job).events()[-1].kind == "rejected"
+    assert over.ledger(job).events()[-1].kind == "rejected"
 
 
-def test_nights_that_the_champion_was_trained_on_are_left_out(better: Workspace, job: Job) -> None:
+def test_nights_that_the_champion_was_trained_on_are_left_out(over: Workspace, job: Job) -> None:
     """As those are of a champion that a person has promoted, and that was trained later than the shadow."""
-    for night in (LIVE, NEXT):
-        run_night(better, job, night)
     registered = f"jobs/{job.name}/models/000001.json"
-    event = better.lake.read_json(registered)
+    event = over.lake.read_json(registered)
     event["registration"]["trained_through"] = LIVE
-    better.lake.replace_json(registered, event)
-    (done,) = settle(better, job)
+    over.lake.replace_json(registered, event)
+    (done,) = settle(over, job)
     assert str(done["why"]).startswith("1 of 2 shadow nights")
 
 
 @pytest.mark.parametrize(("segments", "promoted"), [((), True), (("region",), False)])
 def test_a_shadow_that_is_better_overall_and_worse_in_a_segment_is_rejected(
-    landed: Workspace, job: Job, segments: tuple[str, ...], promoted: bool
+    kept_uneven: Kept, reopen: Reopen, job: Job, segments: tuple[str, ...], promoted: bool
 ) -> None:
     """Segments are declared after its training, whose gate they would have kept it from passing."""
-    begin_shadow(landed, job, "build_uneven")
-    for night in (LIVE, NEXT):
-        run_night(landed, job, night)
+    uneven = reopen(kept_uneven)
     gate = job.training.gate.model_copy(update={"min_segment": 50})
     training = job.training.model_copy(update={"gate": gate})
-    (done,) = settle(landed, job.model_copy(update={"segments": segments, "training": training}))
+    (done,) = settle(uneven, job.model_copy(update={"segments": segments, "training": training}))
     assert done["promoted"] is promoted
     assert ("significantly worse in 1 of 3 segments, most of all in one of region" in str(done["why"])) is not promoted
-    assert landed.ledger(job).events()[-1].kind == ("promoted" if promoted else "rejected")
+    assert uneven.ledger(job).events()[-1].kind == ("promoted" if promoted else "rejected")

@@ -15,7 +15,8 @@ from pipeline.tasks.feature_building import STAGE as BUILD_STAGE
 from tests.clock import Clock
 from tests.meter_readings.upstream import MeterUpstream
 from tests.monitoring_records import make_observed, make_signal
-from tests.tasks.conftest import Served
+from tests.tasks.conftest import PrepareServed, ReopenServed, Served
+from tests.tasks.kept import Kept
 from tests.tasks.nights import (
     LAST_DAY,
     LIVE,
@@ -26,6 +27,8 @@ from tests.tasks.nights import (
     run_night,
     train_model,
 )
+
+WEEK_LATER = (date.fromisoformat(LIVE) + timedelta(days=7)).isoformat()
 
 
 def observe(workspace: Workspace, job: Job, partition: str, *breached: str) -> None:
@@ -71,26 +74,35 @@ def test_what_was_found_is_kept_and_comes_out_the_same_again(served: Served) -> 
     assert tasks.explain_shift(workspace, job, NEXT, LIVE) == moved
 
 
+@pytest.fixture(scope="module")
+def kept_week_later(prepare_served: PrepareServed) -> Kept:
+    """The night of a week after the first one is released."""
+
+    def run_week_later(served: Served) -> None:
+        assert isinstance(served.workspace.clock, Clock)
+        served.workspace.clock.advance(days=2)
+        days = (LAST_DAY + timedelta(days=1), date.fromisoformat(WEEK_LATER))
+        land_days(served.workspace.settings.lake, MeterUpstream(), *days)
+        run_night(served.workspace, served.job, WEEK_LATER)
+
+    return prepare_served(run_week_later)
+
+
 @pytest.fixture
-def week_later(served: Served, clock: Clock) -> str:
-    """The partition of a week after the first night, released."""
-    partition = (date.fromisoformat(LIVE) + timedelta(days=7)).isoformat()
-    clock.advance(days=2)
-    days = (LAST_DAY + timedelta(days=1), date.fromisoformat(partition))
-    land_days(served.workspace.settings.lake, MeterUpstream(), *days)
-    run_night(served.workspace, served.job, partition)
-    return partition
+def week_later(kept_week_later: Kept, reopen_served: ReopenServed) -> Served:
+    """A copy of it."""
+    return reopen_served(kept_week_later)
 
 
-def test_ordinary_nights_of_the_same_weekday_are_compared_with(served: Served, week_later: str) -> None:
-    workspace, job = served.workspace, served.job
+def test_ordinary_nights_of_the_same_weekday_are_compared_with(week_later: Served) -> None:
+    workspace, job = week_later.workspace, week_later.job
     run_night(workspace, job, NEXT)
     for partition in (LIVE, NEXT):
         observe(workspace, job, partition)
-    observe(workspace, job, week_later, "inputs.drift")
-    moved = tasks.explain_shift(workspace, job, week_later)
+    observe(workspace, job, WEEK_LATER, "inputs.drift")
+    moved = tasks.explain_shift(workspace, job, WEEK_LATER)
     assert moved.against == (LIVE,)
-    assert moved == tasks.explain_shift(workspace, job, week_later, LIVE)
+    assert moved == tasks.explain_shift(workspace, job, WEEK_LATER, LIVE)
 
 
 @pytest.mark.parametrize(
@@ -98,26 +110,26 @@ def test_ordinary_nights_of_the_same_weekday_are_compared_with(served: Served, w
     [("inputs.drift", False), ("outputs.mean", False), ("operations.seconds", True), ("accuracy.primary", True)],
 )
 def test_a_night_with_unusual_inputs_or_outputs_is_no_ordinary_one(
-    served: Served, week_later: str, signal: str, is_ordinary: bool
+    week_later: Served, signal: str, is_ordinary: bool
 ) -> None:
-    workspace, job = served.workspace, served.job
+    workspace, job = week_later.workspace, week_later.job
     observe(workspace, job, LIVE, signal)
     if is_ordinary:
-        assert tasks.explain_shift(workspace, job, week_later).against == (LIVE,)
+        assert tasks.explain_shift(workspace, job, WEEK_LATER).against == (LIVE,)
         return
     with pytest.raises(NotReadyError, match="no ordinary night to compare this one with") as refused:
-        tasks.explain_shift(workspace, job, week_later)
+        tasks.explain_shift(workspace, job, WEEK_LATER)
     assert "--against" in str(refused.value.next_step)
 
 
-def test_a_night_whose_features_are_gone_is_not_compared_with(served: Served, week_later: str) -> None:
-    workspace, job = served.workspace, served.job
+def test_a_night_whose_features_are_gone_is_not_compared_with(week_later: Served) -> None:
+    workspace, job = week_later.workspace, week_later.job
     observe(workspace, job, LIVE)
-    workspace.outputs(job).remove(BUILD_STAGE, served.first["score"]["features"])
+    workspace.outputs(job).remove(BUILD_STAGE, week_later.first["score"]["features"])
     with pytest.raises(NotReadyError, match="no ordinary night"):
-        tasks.explain_shift(workspace, job, week_later)
+        tasks.explain_shift(workspace, job, WEEK_LATER)
     with pytest.raises(NotReadyError, match="the features of this partition are not in the lake any more"):
-        tasks.explain_shift(workspace, job, week_later, LIVE)
+        tasks.explain_shift(workspace, job, WEEK_LATER, LIVE)
 
 
 def test_a_night_that_was_never_released_is_not_ready(served: Served) -> None:

@@ -23,16 +23,21 @@ from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.upstream import METERS
 from tests.monitoring_records import log_alarm, make_observed, make_signal
-from tests.tasks.conftest import NO_REDIS, Served
+from tests.tasks.conftest import NO_REDIS, PrepareServed, ReopenServed, Served
+from tests.tasks.kept import Kept
 from tests.tasks.nights import LIVE, NEXT, NIGHTS, land_again, run_night
 
 
-@pytest.fixture
-def nights(served: Served) -> Served:
+@pytest.fixture(scope="module")
+def kept_nights(prepare_served: PrepareServed) -> Kept:
     """Three nights were served; the labels of all of them are there."""
-    for night in NIGHTS[1:3]:
-        run_night(served.workspace, served.job, night)
-    return served
+    return prepare_served(lambda served: [run_night(served.workspace, served.job, night) for night in NIGHTS[1:3]])
+
+
+@pytest.fixture
+def nights(kept_nights: Kept, reopen_served: ReopenServed) -> Served:
+    """A copy of it."""
+    return reopen_served(kept_nights)
 
 
 def grade(served: Served, partition: str | None = None) -> dict[str, Any]:
