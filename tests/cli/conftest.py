@@ -14,9 +14,9 @@ import pytest
 
 from pipeline.cli.application import run
 from tests.conftest import make_settings
-from tests.tasks.conftest import landed_home, scored_home, trained_home
+from tests.tasks.conftest import landed_home, scored_home, trained_home, validated_home
 
-__all__ = ["landed_home", "scored_home", "trained_home"]
+__all__ = ["landed_home", "scored_home", "trained_home", "validated_home"]
 
 JOB = "meter_readings"
 

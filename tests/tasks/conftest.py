@@ -15,7 +15,7 @@ import pytest
 from pipeline.errors import NightjarError
 from pipeline.job import Job
 from pipeline.settings import Settings
-from pipeline.tasks import Workspace, open_workspace
+from pipeline.tasks import Workspace, open_workspace, snapshot
 from tests.clock import Clock
 from tests.conftest import make_settings
 from tests.meter_readings.job import JOB
@@ -23,7 +23,17 @@ from tests.meter_readings.named_job import JOB as NAMED
 from tests.meter_readings.upstream import MeterUpstream, NamedMeterUpstream
 from tests.stores.predictions.server import RedisServer
 from tests.tasks.kept import Kept, keep, open_kept
-from tests.tasks.nights import LIVE, NEXT, land_days, read_live, read_scores, run_night, run_until_scored, train_model
+from tests.tasks.nights import (
+    LIVE,
+    NEXT,
+    TRAINED_ON,
+    land_days,
+    read_live,
+    read_scores,
+    run_night,
+    run_until_scored,
+    train_model,
+)
 
 NO_REDIS = "redis://127.0.0.1:1/0"
 PREPARED_AT = datetime(2024, 3, 9, 12, tzinfo=UTC)
@@ -47,9 +57,18 @@ def landed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def validated_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with what a training as of 2024-03-02 reads: validated deliveries and features."""
+    home = tmp_path_factory.mktemp("validated") / "home"
+    shutil.copytree(landed_home, home)
+    snapshot(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), JOB, TRAINED_ON, "validation")
+    return home
+
+
+@pytest.fixture(scope="session")
+def trained_home(validated_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a champion that holds from 2024-03-03 on."""
-    return train(landed_home, tmp_path_factory.mktemp("trained") / "home", JOB)
+    return train(validated_home, tmp_path_factory.mktemp("trained") / "home", JOB)
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +91,12 @@ def named_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def landed(landed_home: Path, settings: Settings, clock: Clock) -> Iterator[Workspace]:
     """A workspace with deliveries and no champion."""
     yield from copy_home(landed_home, settings, clock)
+
+
+@pytest.fixture
+def validated(validated_home: Path, settings: Settings, clock: Clock) -> Iterator[Workspace]:
+    """A workspace without a champion, whose trainings find deliveries validated."""
+    yield from copy_home(validated_home, settings, clock)
 
 
 @pytest.fixture
@@ -138,6 +163,12 @@ def reopen(settings: Settings, clock: Clock) -> Iterator[Reopen]:
     """Open a copy of a workspace that was kept."""
     with ExitStack() as stack:
         yield lambda kept: stack.enter_context(open_kept(kept, settings, clock))
+
+
+@pytest.fixture(scope="session")
+def kept_later(trained_home: Path, prepare: Prepare) -> Kept:
+    """A champion, and what a training as of 2024-03-04 reads: validated deliveries and features."""
+    return prepare(Kept(trained_home, NOON), lambda workspace: snapshot(workspace, JOB, NEXT, "validation"))
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from pipeline import tasks
 from pipeline.job import Job
 from pipeline.tasks import Workspace
 from tests.meter_readings.upstream import FIRST_ID
+from tests.tasks.conftest import Reopen
+from tests.tasks.kept import Kept
 from tests.tasks.nights import NIGHTS, TRAINED_ON
 
 LATER = NIGHTS[1]
@@ -22,6 +24,12 @@ def job(job: Job) -> Job:
     gate = job.training.gate.model_copy(update={"min_segment": 60})
     training = job.training.model_copy(update={"gate": gate})
     return job.model_copy(update={"segments": ("region", "meter_id"), "training": training})
+
+
+@pytest.fixture
+def trained(kept_later: Kept, reopen: Reopen) -> Workspace:
+    """A champion, and what the next training finds validated."""
+    return reopen(kept_later)
 
 
 def evaluate(workspace: Workspace, job: Job, partition: str) -> tuple[Summary, Summary]:

@@ -23,6 +23,8 @@ from pipeline.tasks import Workspace
 from pipeline.tasks.challenging import challenge
 from pipeline.tasks.retraining import EVALUATE_STAGE
 from pipeline.tasks.snapshots import SNAPSHOT_STAGE
+from tests.tasks.conftest import Reopen
+from tests.tasks.kept import Kept
 from tests.tasks.nights import NIGHTS, TRAINED_ON, land_again, train_model
 
 Change = Callable[[pa.Table], pa.Table]
@@ -52,6 +54,12 @@ def mirror(table: pa.Table) -> pa.Table:
     return table.set_column(table.schema.get_field_index("kwh"), "kwh", pc.subtract(ends, table["kwh"]))
 
 
+@pytest.fixture
+def trained(kept_later: Kept, reopen: Reopen) -> Workspace:
+    """A champion, and what the next training finds validated."""
+    return reopen(kept_later)
+
+
 def test_both_models_are_compared_on_the_rows_of_the_holdout(trained: Workspace, job: Job) -> None:
     done = train_model(trained, declare(job, window=4, segments=("tariff",), gate=PromotionGate(min_segment=50)), LATER)
     metrics = done["evaluate"]["metrics"]
@@ -72,14 +80,14 @@ def test_segments_are_judged_and_named_in_the_lake_alone(trained: Workspace, job
     assert not any(f'"{tariff}"' in told or f" {tariff}" in told for tariff in TARIFFS - {"day", "night"})
 
 
-def test_a_challenger_that_is_better_overall_and_worse_in_a_segment_is_refused(landed: Workspace, job: Job) -> None:
-    train_model(landed, job.model_copy(update={"model": "tests.meter_readings.model:build_guess"}), run="guess")
+def test_a_challenger_that_is_better_overall_and_worse_in_a_segment_is_refused(validated: Workspace, job: Job) -> None:
+    train_model(validated, job.model_copy(update={"model": "tests.meter_readings.model:build_guess"}), run="guess")
     uneven = job.model_copy(update={"model": "tests.meter_readings.model:build_uneven"})
-    done = train_model(landed, declare(uneven, segments=("region",), gate=PromotionGate(min_segment=50)), NIGHTS[3])
+    done = train_model(validated, declare(uneven, segments=("region",), gate=PromotionGate(min_segment=50)), NIGHTS[3])
     failed = [check for check in done["evaluate"]["checks"] if not check["passed"]]
     assert [check["name"] for check in failed] == ["segments"]
     assert "significantly worse in 1 of 3 segments, most of all in one of region" in done["promote"]["why"]
-    assert landed.ledger(job).champion(NEWEST) == landed.ledger(job).version("1")
+    assert validated.ledger(job).champion(NEWEST) == validated.ledger(job).version("1")
 
 
 @pytest.mark.parametrize(
@@ -142,11 +150,11 @@ def test_a_champion_for_other_features_than_today_s_is_not_compared_with(
 
 
 @pytest.fixture
-def wild(landed: Workspace, job: Job) -> Workspace:
+def wild(validated: Workspace, job: Job) -> Workspace:
     """Champion is a model whose scores the job no longer takes."""
     lenient = {"model": "tests.meter_readings.model:build_wild", "score_range": (0.0, 1e9)}
-    train_model(landed, job.model_copy(update=lenient), run="wild")
-    return landed
+    train_model(validated, job.model_copy(update=lenient), run="wild")
+    return validated
 
 
 @pytest.mark.parametrize("nights", [0, 2])

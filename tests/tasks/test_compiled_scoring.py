@@ -47,11 +47,11 @@ def train_and_prove(workspace: Workspace, job: Job) -> dict[str, Summary]:
 
 
 @pytest.fixture(scope="session")
-def trees_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory, kernel: Path) -> Path:
+def trees_home(validated_home: Path, tmp_path_factory: pytest.TempPathFactory, kernel: Path) -> Path:
     """Deliveries, and a signed champion of trees that were compiled."""
     del kernel
     home = tmp_path_factory.mktemp("trees") / "home"
-    shutil.copytree(landed_home, home)
+    shutil.copytree(validated_home, home)
     workspace = open_workspace(sign(make_settings(home, NO_REDIS)), Clock(PREPARED_AT))
     done = train_and_prove(workspace, TREES)
     assert done["promote"]["promoted"]
@@ -166,38 +166,38 @@ def test_a_model_without_trees_is_scored_without_a_warning(trained: Workspace) -
     assert COMPILED not in load_scores(trained, done).inputs
 
 
-def test_a_model_without_trees_has_nothing_compiled(landed: Workspace) -> None:
-    proved = train_and_prove(landed, JOB)["prove"]
+def test_a_model_without_trees_has_nothing_compiled(validated: Workspace) -> None:
+    proved = train_and_prove(validated, JOB)["prove"]
     assert proved["compiled"] == {"trees": 0, "rows": 0, "why_not": None}
-    assert not any("compiled" in name for name in landed.lake.list(f"jobs/{JOB.name}/artifacts"))
+    assert not any("compiled" in name for name in validated.lake.list(f"jobs/{JOB.name}/artifacts"))
 
 
 def test_what_cannot_be_compiled_is_promoted_all_the_same(
-    landed: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    validated: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: Any) -> None:
         raise NotCompiledError("the kernel of compiled trees was not built on this machine")
 
     monkeypatch.setattr(proving, "compile_model", fail)
-    done = train_and_prove(landed, job)
+    done = train_and_prove(validated, job)
     assert done["prove"]["compiled"]["why_not"] == "the kernel of compiled trees was not built on this machine"
     assert done["promote"]["promoted"]
     assert "model 1 will be scored by scikit-learn" in caplog.text
 
 
-def test_a_challenger_on_shadow_nights_scores_by_its_compiled_trees(landed: Workspace, job: Job) -> None:
-    train_model(landed, job.model_copy(update={"model": "tests.meter_readings.model:build_guess"}), run="guess")
+def test_a_challenger_on_shadow_nights_scores_by_its_compiled_trees(validated: Workspace, job: Job) -> None:
+    train_model(validated, job.model_copy(update={"model": "tests.meter_readings.model:build_guess"}), run="guess")
     shadowed = job.model_copy(update={"training": job.training.model_copy(update={"shadow_nights": 2})})
-    assert train_and_prove(landed, shadowed)["promote"]["shadowed"]
-    version = landed.ledger(job).version("2")
-    done = run_night(landed, shadowed, LIVE)["score_shadows"]
-    output = landed.outputs(job).load(SHADOW_STAGE, done["shadows"]["2"])
-    assert output.inputs[COMPILED] == landed.compiled(job).find(version).digest
+    assert train_and_prove(validated, shadowed)["promote"]["shadowed"]
+    version = validated.ledger(job).version("2")
+    done = run_night(validated, shadowed, LIVE)["score_shadows"]
+    output = validated.outputs(job).load(SHADOW_STAGE, done["shadows"]["2"])
+    assert output.inputs[COMPILED] == validated.compiled(job).find(version).digest
     assert done["warnings"] == []
-    forget_compiled(landed, "2")
-    again = run_night(landed, shadowed, LIVE, "again")["score_shadows"]
+    forget_compiled(validated, "2")
+    again = run_night(validated, shadowed, LIVE, "again")["score_shadows"]
     assert "the trees of model 2 are not compiled" in again["warnings"][0]
-    assert landed.outputs(job).load(SHADOW_STAGE, again["shadows"]["2"]).files == output.files
+    assert validated.outputs(job).load(SHADOW_STAGE, again["shadows"]["2"]).files == output.files
 
 
 def test_retention_keeps_the_tables_of_models_and_no_others(workspace: Workspace, job: Job, clock: Clock) -> None:

@@ -84,10 +84,10 @@ class Promoter(subprocess.Popen[str]):
 
 
 @pytest.fixture
-def mirrored(landed: Workspace, tmp_path: Path) -> Workspace:
+def mirrored(validated: Workspace, tmp_path: Path) -> Workspace:
     """A workspace with an MLflow."""
     uri = SecretStr(f"sqlite:///{tmp_path / 'mlflow.db'}")
-    return Workspace(landed.settings.model_copy(update={"mlflow_uri": uri}), landed.clock)
+    return Workspace(validated.settings.model_copy(update={"mlflow_uri": uri}), validated.clock)
 
 
 def make_challenger(workspace: Workspace, job: Job, model: str = "build_model") -> dict[str, Any]:
@@ -145,10 +145,12 @@ def test_killed_at_any_step_it_happened_whole_or_not_at_all_and_can_be_repeated(
     assert happened == [False, False, False, True, True, True, True]
 
 
-def test_of_two_at_once_one_wins_and_the_other_is_told(landed: Workspace, job: Job, promoters: list[Promoter]) -> None:
+def test_of_two_at_once_one_wins_and_the_other_is_told(
+    validated: Workspace, job: Job, promoters: list[Promoter]
+) -> None:
     """Both have found the same free number when the first of them takes it."""
-    challengers = [make_challenger(landed, job), make_challenger(landed, job, "build_guess")]
-    promoters += [Promoter(landed, "link", proved) for proved in challengers]
+    challengers = [make_challenger(validated, job), make_challenger(validated, job, "build_guess")]
+    promoters += [Promoter(validated, "link", proved) for proved in challengers]
     for promoter in promoters:
         promoter.wait_until_reached()
     first, second = (promoter.finish() for promoter in promoters)
@@ -156,5 +158,5 @@ def test_of_two_at_once_one_wins_and_the_other_is_told(landed: Workspace, job: J
     assert second["error"] == "RefusedError"
     assert "model 2 was not compared with the champion of today" in second["problem"]
     assert (second["expected"], second["found"]) == ("no champion", "model 1 as champion")
-    events = landed.ledger(job).events()
+    events = validated.ledger(job).events()
     assert [event.model_version for event in events if event.kind == "promoted"] == ["1"]

@@ -29,7 +29,7 @@ def asking() -> Job:
 
 
 @pytest.fixture(scope="module")
-def kept_proved(landed_home: Path, prepare: Prepare, asking: Job) -> Kept:
+def kept_proved(validated_home: Path, prepare: Prepare, asking: Job) -> Kept:
     """A challenger that passed the gate."""
 
     def train(workspace: Workspace) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def kept_proved(landed_home: Path, prepare: Prepare, asking: Job) -> Kept:
         trained = tasks.train(workspace, asking, TRAINED_ON, "training", snapped)
         return tasks.evaluate(workspace, asking, TRAINED_ON, "training", trained)
 
-    return prepare(Kept(landed_home, NOON), train)
+    return prepare(Kept(validated_home, NOON), train)
 
 
 @pytest.fixture

@@ -18,21 +18,21 @@ def evaluate(workspace: Workspace, job: Job) -> dict[str, object]:
     return tasks.evaluate(workspace, job, TRAINED_ON, "training", trained)
 
 
-def test_a_signed_challenger_is_proved_and_then_promoted(landed: Workspace, job: Job) -> None:
+def test_a_signed_challenger_is_proved_and_then_promoted(validated: Workspace, job: Job) -> None:
     keys = (SecretStr("signing-" * 4),)
-    workspace = Workspace(landed.settings.model_copy(update={"signing_keys": keys}), landed.clock)
+    workspace = Workspace(validated.settings.model_copy(update={"signing_keys": keys}), validated.clock)
     proved = tasks.prove(workspace, job, TRAINED_ON, "training", evaluate(workspace, job))
     assert proved["proof"]["rows"] > 0
     assert tasks.promote(workspace, job, TRAINED_ON, "training", proved)["promoted"]
 
 
-def test_what_does_not_load_is_not_promoted(landed: Workspace, job: Job) -> None:
-    evaluated = evaluate(landed, job)
-    landed.lake.replace(landed.ledger(job).version("1").registration.artifact_path, b"altered")
+def test_what_does_not_load_is_not_promoted(validated: Workspace, job: Job) -> None:
+    evaluated = evaluate(validated, job)
+    validated.lake.replace(validated.ledger(job).version("1").registration.artifact_path, b"altered")
     with pytest.raises(DamagedError) as refused:
-        tasks.prove(landed, job, TRAINED_ON, "training", evaluated)
+        tasks.prove(validated, job, TRAINED_ON, "training", evaluated)
     assert refused.value.partition == TRAINED_ON
-    assert landed.ledger(job).champion("2024-03-03") is None
+    assert validated.ledger(job).champion("2024-03-03") is None
 
 
 def test_what_the_gate_refused_is_not_asked(trained: Workspace, job: Job, caplog: pytest.LogCaptureFixture) -> None:

@@ -126,16 +126,25 @@ def test_what_was_rolled_back_is_not_read_by_partition(bad: Served) -> None:
         open_reader(bad.workspace, bad.job).get(next(iter(bad.predictions)), partition=NEXT)
 
 
-@pytest.fixture
-def remodelled(served: Served) -> Served:
+@pytest.fixture(scope="module")
+def kept_remodelled(prepare_served: PrepareServed) -> Kept:
     """A second model became champion from NEXT on, and made two nights."""
+    return prepare_served(remodel)
+
+
+@pytest.fixture
+def remodelled(kept_remodelled: Kept, reopen_served: ReopenServed) -> Served:
+    """A copy of it."""
+    return reopen_served(kept_remodelled)
+
+
+def remodel(served: Served) -> None:
     workspace, job = served.workspace, served.job
     land_again(workspace, "readings", "2024-02-28", lambda table: table.slice(3))
     lenient = let_pass(job)
     assert train_model(workspace, lenient, LIVE, "later")["promote"]["champion"] == "2"
     for night in NIGHTS[1:3]:
         assert run_night(workspace, job, night)["publish"]["model_version"] == "2"
-    return served
 
 
 def test_model_and_predictions_go_back_together(remodelled: Served) -> None:

@@ -39,9 +39,9 @@ def job() -> Job:
 
 
 @pytest.fixture(scope="module")
-def kept_guess(landed_home: Path, prepare: Prepare, job: Job) -> Kept:
+def kept_guess(validated_home: Path, prepare: Prepare, job: Job) -> Kept:
     """Champion is a guess."""
-    return prepare(Kept(landed_home, NOON), lambda workspace: begin_with_guess(workspace, job))
+    return prepare(Kept(validated_home, NOON), lambda workspace: begin_with_guess(workspace, job))
 
 
 @pytest.fixture(scope="module")
