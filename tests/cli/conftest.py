@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 
 from pipeline.cli.application import run
+from pipeline.settings import Settings
 from tests.conftest import make_settings
-from tests.tasks.conftest import landed_home, scored_home, trained_home, validated_home
+from tests.tasks.conftest import landed_home, prepare, scored_home, trained_home, validated_home
+from tests.tasks.kept import Kept, put_back
 
-__all__ = ["landed_home", "scored_home", "trained_home", "validated_home"]
+__all__ = ["landed_home", "prepare", "scored_home", "trained_home", "validated_home"]
 
 JOB = "meter_readings"
 
@@ -36,6 +38,7 @@ class Answer:
 
 
 Nightjar = Callable[..., Answer]
+UseKept = Callable[[Kept], Any]
 
 
 @pytest.fixture
@@ -46,6 +49,18 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scored_home: Pa
     for name, value in make_settings(home, redis_url).to_environment().items():
         monkeypatch.setenv(name, value)
     return home
+
+
+@pytest.fixture
+def use_kept(environment: Path) -> UseKept:
+    """Have the home, and what Redis holds, as it was kept; what was made then."""
+
+    def use(kept: Kept) -> Any:
+        shutil.rmtree(environment)
+        put_back(kept, Settings.from_environment())
+        return kept.made
+
+    return use
 
 
 @pytest.fixture

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import redis
 
-from tests.cli.conftest import JOB, Nightjar
-from tests.tasks.nights import LIVE
+from tests.cli.conftest import JOB, Nightjar, UseKept
+from tests.meter_readings.job import JOB as DECLARED
+from tests.tasks.conftest import Prepare
+from tests.tasks.kept import Kept
+from tests.tasks.nights import LIVE, run_night
 
 
 @pytest.fixture
@@ -18,13 +23,21 @@ def client(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def kept_runs(scored_home: Path, prepare: Prepare) -> Kept:
+    """Three generations of a night."""
+    return prepare(
+        Kept(scored_home, datetime.now(UTC)),
+        lambda workspace: [
+            run_night(workspace, DECLARED, LIVE, f"run-{number}")["publish"]["generation"] for number in range(3)
+        ],
+    )
+
+
 @pytest.fixture
-def runs(nightjar: Nightjar, client: redis.Redis) -> list[str]:
-    """Three generations, oldest first, of which the oldest could have gone long ago."""
-    names = []
-    for _ in range(3):
-        answer = nightjar("run", JOB, "--partition", LIVE, "--json")
-        names.append(next(stage["generation"] for stage in answer.json["stages"] if stage["stage"] == "publish"))
+def runs(kept_runs: Kept, use_kept: UseKept, client: redis.Redis) -> list[str]:
+    """Their names, oldest first, of which the oldest could have gone long ago."""
+    names = list(use_kept(kept_runs))
     client.hset(f"nightjar:{{{JOB}}}:ended", names[0], "0")
     return names
 

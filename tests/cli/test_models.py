@@ -11,8 +11,10 @@ from pipeline.errors import NotCompiledError
 from pipeline.settings import Settings
 from pipeline.stores.ledger_events import find_shadows
 from pipeline.tasks import Workspace, proving
-from tests.cli.conftest import JOB, Nightjar
+from tests.cli.conftest import JOB, Nightjar, UseKept
 from tests.meter_readings.job import JOB as DECLARED
+from tests.tasks.conftest import NOON, Prepare
+from tests.tasks.kept import Kept
 from tests.tasks.nights import LIVE, NEXT, train_model
 
 
@@ -21,13 +23,23 @@ def workspace(environment: Path) -> Workspace:
     return tasks.open_workspace(Settings.from_environment())
 
 
+@pytest.fixture(scope="module")
+def kept_refused(scored_home: Path, prepare: Prepare) -> Kept:
+    """A challenger that the gate refused."""
+
+    def train(workspace: Workspace) -> str:
+        guessing = DECLARED.model_copy(update={"model": "tests.meter_readings.model:build_guess"})
+        done = train_model(workspace, guessing, LIVE, "guess")
+        assert not done["promote"]["promoted"]
+        return str(done["train"]["model_version"])
+
+    return prepare(Kept(scored_home, NOON), train)
+
+
 @pytest.fixture
-def refused(workspace: Workspace) -> str:
-    """The version of a challenger that the gate refused."""
-    guessing = DECLARED.model_copy(update={"model": "tests.meter_readings.model:build_guess"})
-    done = train_model(workspace, guessing, LIVE, "guess")
-    assert not done["promote"]["promoted"]
-    return str(done["train"]["model_version"])
+def refused(kept_refused: Kept, use_kept: UseKept) -> str:
+    """Its version."""
+    return str(use_kept(kept_refused))
 
 
 def champions(workspace: Workspace, *days: str) -> list[str]:
@@ -132,13 +144,23 @@ def test_mlflow_follows(nightjar: Nightjar, refused: str, tmp_path: Path, monkey
         assert client.get_model_version(JOB, aliases["champion"]).tags["model_version"] == champion
 
 
-@pytest.fixture
-def trees(workspace: Workspace, kernel: Path) -> str:
-    """The version of a registered challenger of boosted trees."""
+@pytest.fixture(scope="module")
+def kept_trees(scored_home: Path, prepare: Prepare, kernel: Path) -> Kept:
+    """A registered challenger of boosted trees."""
     del kernel
-    boosted = DECLARED.model_copy(update={"model": "tests.meter_readings.model:build_trees"})
-    snapped = tasks.snapshot(workspace, boosted, LIVE, "trees")
-    return str(tasks.train(workspace, boosted, LIVE, "trees", snapped)["model_version"])
+
+    def train(workspace: Workspace) -> str:
+        boosted = DECLARED.model_copy(update={"model": "tests.meter_readings.model:build_trees"})
+        snapped = tasks.snapshot(workspace, boosted, LIVE, "trees")
+        return str(tasks.train(workspace, boosted, LIVE, "trees", snapped)["model_version"])
+
+    return prepare(Kept(scored_home, NOON), train)
+
+
+@pytest.fixture
+def trees(kept_trees: Kept, use_kept: UseKept) -> str:
+    """Its version."""
+    return str(use_kept(kept_trees))
 
 
 def test_a_promotion_by_hand_compiles_the_trees(nightjar: Nightjar, trees: str) -> None:

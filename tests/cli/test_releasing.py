@@ -5,23 +5,36 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.conftest import JOB, Nightjar
+from tests.cli.conftest import JOB, Nightjar, UseKept
+from tests.meter_readings.job import JOB as DECLARED
 from tests.meter_readings.upstream import MeterUpstream
-from tests.tasks.nights import LIVE, NEXT
+from tests.tasks.conftest import Prepare
+from tests.tasks.kept import Kept
+from tests.tasks.nights import LIVE, NEXT, run_night
+
+
+@pytest.fixture(scope="module")
+def kept_nights(scored_home: Path, prepare: Prepare) -> Kept:
+    """Two nights were released."""
+    return prepare(
+        Kept(scored_home, datetime.now(UTC)),
+        lambda workspace: [
+            run_night(workspace, DECLARED, day, f"run-{day}")["publish"]["generation"] for day in (LIVE, NEXT)
+        ],
+    )
 
 
 @pytest.fixture
-def nights(nightjar: Nightjar) -> list[str]:
-    """Two nights were released; their generations."""
-    answers = [nightjar("run", JOB, "--partition", day, "--json") for day in (LIVE, NEXT)]
-    return [answer.json["stages"][-1]["generation"] for answer in answers]
+def nights(kept_nights: Kept, use_kept: UseKept) -> list[str]:
+    """Their generations."""
+    return list(use_kept(kept_nights))
 
 
 def test_a_release_is_explained_in_json_and_to_people(nightjar: Nightjar, nights: list[str]) -> None:

@@ -47,15 +47,20 @@ def keep(workspace: Workspace, made: Any = None) -> Kept:
 @contextmanager
 def open_kept(kept: Kept, settings: Settings, clock: Clock) -> Iterator[Workspace]:
     """A copy of it, at the home and in the empty Redis of ``settings``."""
+    put_back(kept, settings)
+    clock.now = kept.now
+    workspace = open_workspace(settings, clock)
+    yield workspace
+    workspace.predictions.close()
+
+
+def put_back(kept: Kept, settings: Settings) -> None:
+    """Its home, where there must be none, and what Redis held, which must be empty."""
     shutil.copytree(kept.home, settings.home)
     if kept.entries:
         with connect(settings) as client:
             for key, milliseconds, value in kept.entries:
                 client.restore(key, milliseconds, value)
-    clock.now = kept.now
-    workspace = open_workspace(settings, clock)
-    yield workspace
-    workspace.predictions.close()
 
 
 def connect(settings: Settings) -> redis.Redis:
