@@ -23,7 +23,7 @@ from pipeline.tasks.feature_sets import load_feature_set
 from pipeline.tasks.history import prepare_history
 from pipeline.tasks.ingesting import ingest_delivery, warn_of_new_columns
 from pipeline.tasks.manifests import AS_CORRECTED
-from pipeline.tasks.monitoring.profiles import score_and_profile
+from pipeline.tasks.monitoring.scoring_pass import score_and_profile
 from pipeline.tasks.night_inputs import load_night, pin_night
 from pipeline.tasks.partitions import check_closed, require_delivery
 from pipeline.tasks.reasons import explain_highest
