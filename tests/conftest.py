@@ -33,13 +33,15 @@ hypothesis.settings.load_profile("nightjar")
 LONGEST = (
     "tests/local/test_demo.py",
     "tests/tasks/test_replaying.py",
-    "tests/jobs/flight_delays/test_quality.py",
-    "tests/tasks/test_replay_watching.py",
+    "tests/local/test_airflow_services.py",
+    "tests/security/test_canary.py",
+    "tests/trials/test_faults.py",
+    "tests/tasks/test_compiled_scoring.py",
+    "tests/tasks/test_shadowing.py",
     "tests/tasks/test_killed_promotion.py",
     "tests/stores/proving/test_proof.py",
-    "tests/tasks/test_shadowing.py",
 )
-"""Files that take minutes each: begun first, so that no worker is left alone with one of them at the end."""
+"""Files that take a minute or more each: begun first, so that no worker is left alone with one of them at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -33,9 +34,18 @@ STAGES = ["resolve_partition", "settle_shadow", "snapshot", "train", "evaluate",
 TRAINED_ON, NIGHT = "2024-05-10", "2024-05-11"
 
 
+@pytest.fixture(scope="module")
+def validated(landed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The landed lake with what the training reads: validated deliveries and features."""
+    home = tmp_path_factory.mktemp("validated") / "home"
+    shutil.copytree(landed, home)
+    tasks.snapshot(tasks.open_workspace(settings_of(home)), JOB, TRAINED_ON, "validation")
+    return home
+
+
 @pytest.fixture
-def ledger(use_home: Callable[[Path], None], landed: Path, tmp_path: Path) -> Ledger:
-    use_home(landed)
+def ledger(use_home: Callable[[Path], None], validated: Path, tmp_path: Path) -> Ledger:
+    use_home(validated)
     return tasks.open_workspace(settings_of(tmp_path / "home")).ledger(JOB)
 
 

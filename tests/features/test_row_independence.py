@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.build import build_features
@@ -97,6 +97,7 @@ def build(population: pd.DataFrame, feature_set: FeatureSet) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("feature_set", FEATURE_SETS, ids=["numbers", "categories"])
+@settings(max_examples=40)
 @given(positions=st.lists(st.integers(0, 5), max_size=6))
 def test_features_of_a_subset_are_the_subset_of_the_features(feature_set: FeatureSet, positions: list[int]) -> None:
     whole = build(make_population(), feature_set)

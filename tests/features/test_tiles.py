@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.declarations import Aggregate
@@ -161,6 +161,7 @@ def tile_together(rows: pd.DataFrame) -> pd.DataFrame:
     return add_up_cuts([cut_rows(rows, FEATURES, aggregates)], aggregates)
 
 
+@settings(max_examples=40)
 @given(DAYS)
 def test_windows_that_are_rolled_on_are_those_that_are_added_up(days: list[list[tuple[str, int | None]]]) -> None:
     """Day after day, groups come and vanish; some rows have a value for one aggregate alone."""
@@ -172,6 +173,7 @@ def test_windows_that_are_rolled_on_are_those_that_are_added_up(days: list[list[
         pd.testing.assert_frame_equal(rolled, sum_alike(tiles[today::-1], LENGTHS))
 
 
+@settings(max_examples=40)
 @given(DAYS)
 def test_windows_of_aggregates_together_are_those_of_each(days: list[list[tuple[str, int | None]]]) -> None:
     """But for groups that have none of the one: they are there with zeros, which mean the same."""

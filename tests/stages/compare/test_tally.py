@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.stages.compare import Scores, Tally, tally_scores
@@ -69,6 +69,7 @@ def test_a_generation_without_entities_says_nothing_of_shares() -> None:
 ids = st.dictionaries(st.integers(0, 30), st.tuples(st.floats(0, 1), st.sampled_from(["north", "south"])), max_size=20)
 
 
+@settings(max_examples=40)
 @given(ids, ids)
 def test_tallies_of_shards_add_up_to_that_of_the_whole(
     before: dict[int, tuple[float, str]], after: dict[int, tuple[float, str]]

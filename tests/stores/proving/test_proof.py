@@ -19,6 +19,7 @@ from tests.stores.model_samples import FEATURES, make_parcels, register_saved
 from tests.stores.proving.needy_models import Careful, Constant, Curious, Deadly, Forgetful, Needy
 
 KEY = "a key for signing " * 2
+OTHER_LIBRARIES = ("mlflow", "great_expectations", "pandera", "pytest")
 
 Prove = Callable[..., Proof]
 
@@ -53,8 +54,12 @@ def test_a_model_of_the_libraries_of_scoring_proves_itself(prove: Prove) -> None
     assert proof.refused > 50
 
 
-@pytest.mark.parametrize("library", ["airflow.sdk", "mlflow", "great_expectations", "pandera", "pytest", "redis"])
+@pytest.mark.parametrize(
+    "library",
+    ["airflow.sdk", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHER_LIBRARIES), "redis"],
+)
 def test_a_model_that_imports_another_library_is_refused_by_name(prove: Prove, library: str) -> None:
+    """Those of the slow run are refused as the other two are: a package of a namespace, and one of its own."""
     with pytest.raises(RefusedError, match=f"model 1 imports {library.partition('.')[0]}") as refused:
         prove(Needy(library))
     error = refused.value
