@@ -167,7 +167,7 @@ def _render(template: str, **values: Any) -> bytes:
 
 @cache
 def _sections_template() -> Template:
-    """Great Expectations' templates, which a view of theirs compiles anew: a third of a small night's time."""
+    """Great Expectations' templates, which a view of theirs compiles anew: a tenth of a small night's time."""
     from great_expectations.render.view.view import DefaultJinjaPageView
 
     return DefaultJinjaPageView().env.from_string(_SECTIONS)
