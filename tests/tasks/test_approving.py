@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline import tasks
 from pipeline.errors import BadInputError, NotReadyError, RefusedError
-from tests.tasks.conftest import Served
+from pipeline.tasks import Workspace
+from tests.tasks.conftest import Prepare, Reopen, Served
 from tests.tasks.gates import make_lossy, with_gate
+from tests.tasks.kept import Kept
 from tests.tasks.nights import NEXT, live_header, open_reader, run_night
 
 
-@pytest.fixture
-def held(served: Served) -> tuple[Served, str]:
+@pytest.fixture(scope="module")
+def kept_held(kept_served: Kept, prepare: Prepare) -> Kept:
     """The night of NEXT lost a region, and waits for an answer."""
-    strict = with_gate(served, on_breach="ask")
-    make_lossy(strict.workspace, NEXT)
-    published = run_night(strict.workspace, strict.job, NEXT, "lossy")["publish"]
-    assert published["result"] == "held"
-    return strict, published["generation"]
+
+    def lose_region(workspace: Workspace) -> tuple[Served, str]:
+        strict = with_gate(replace(kept_served.made, workspace=workspace), on_breach="ask")
+        make_lossy(workspace, NEXT)
+        published = run_night(workspace, strict.job, NEXT, "lossy")["publish"]
+        assert published["result"] == "held"
+        return strict, published["generation"]
+
+    return prepare(kept_served, lose_region)
+
+
+@pytest.fixture
+def held(kept_held: Kept, reopen: Reopen) -> tuple[Served, str]:
+    """A copy of it, and the generation that waits."""
+    strict, generation = kept_held.made
+    return replace(strict, workspace=reopen(kept_held)), generation
 
 
 def test_what_waits_is_not_live_and_can_be_read_by_partition(held: tuple[Served, str]) -> None:

@@ -19,7 +19,8 @@ from pipeline.tasks.retention import Kind, Removal
 from pipeline.tasks.snapshots import load_dataset
 from tests.clock import Clock
 from tests.monitoring_records import log_alarm, make_graded, make_moved, make_observed
-from tests.tasks.conftest import Served
+from tests.tasks.conftest import Prepare, Reopen, Served
+from tests.tasks.kept import Kept
 from tests.tasks.nights import LIVE, NEXT, Summary, land_again, read_scores, run_night
 from tests.tasks.test_redeliveries import double_amps
 
@@ -27,16 +28,27 @@ SHORT = Retention(nights=1, data_docs=1)
 FIRST_METERS = "upstream/meters/partition=2024-03-03"
 
 
+@pytest.fixture(scope="module")
+def kept_aged(kept_served: Kept, prepare: Prepare) -> Kept:
+    """Three releases of a partition, each of another delivery, and one of the next."""
+
+    def release(workspace: Workspace) -> list[dict[str, Summary]]:
+        nights = [kept_served.made.first]
+        for taken in (1, 2):
+            land_again(workspace, "meters", LIVE, lambda table, rows=taken: double_amps(table).slice(rows))  # type: ignore[misc]
+            nights.append(run_night(workspace, kept_served.made.job, LIVE, f"again-{taken}"))
+        return [*nights, run_night(workspace, kept_served.made.job, NEXT)]
+
+    return prepare(kept_served, release)
+
+
 @pytest.fixture
-def aged(served: Served, clock: Clock) -> tuple[Served, list[dict[str, Summary]]]:
-    """Three releases of a partition, each of another delivery, and one of the next; then much later."""
-    nights = [served.first]
-    for taken in (1, 2):
-        land_again(served.workspace, "meters", LIVE, lambda table, rows=taken: double_amps(table).slice(rows))  # type: ignore[misc]
-        nights.append(run_night(served.workspace, served.job, LIVE, f"again-{taken}"))
-    nights.append(run_night(served.workspace, served.job, NEXT))
+def aged(kept_aged: Kept, kept_served: Kept, reopen: Reopen, clock: Clock) -> tuple[Served, list[dict[str, Summary]]]:
+    """A copy of it, much later, and the summaries of these nights."""
+    short = kept_served.made.job.model_copy(update={"retention": SHORT})
+    served = replace(kept_served.made, workspace=reopen(kept_aged), job=short)
     clock.now = datetime.now(UTC) + timedelta(days=400)
-    return replace(served, job=served.job.model_copy(update={"retention": SHORT})), nights
+    return served, kept_aged.made
 
 
 def list_files(workspace: Workspace) -> set[Path]:
