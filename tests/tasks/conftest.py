@@ -22,7 +22,7 @@ from tests.meter_readings.job import JOB
 from tests.meter_readings.named_job import JOB as NAMED
 from tests.meter_readings.upstream import MeterUpstream, NamedMeterUpstream
 from tests.stores.predictions.server import RedisServer
-from tests.tasks.kept import Kept, keep, open_kept
+from tests.tasks.kept import Kept, keep, open_kept, share_home
 from tests.tasks.nights import (
     LIVE,
     NEXT,
@@ -53,38 +53,42 @@ def job() -> Job:
 @pytest.fixture(scope="session")
 def landed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home whose lake has the deliveries of 17 days."""
-    return land(tmp_path_factory.mktemp("landed"), MeterUpstream())
+    return share_home(tmp_path_factory, "landed", lambda home: land(home, MeterUpstream()))
 
 
 @pytest.fixture(scope="session")
 def validated_home(landed_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with what a training as of 2024-03-02 reads: validated deliveries and features."""
-    home = tmp_path_factory.mktemp("validated") / "home"
-    shutil.copytree(landed_home, home)
-    snapshot(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), JOB, TRAINED_ON, "validation")
-    return home
+
+    def validate(home: Path) -> None:
+        shutil.copytree(landed_home, home)
+        snapshot(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), JOB, TRAINED_ON, "validation")
+
+    return share_home(tmp_path_factory, "validated", validate)
 
 
 @pytest.fixture(scope="session")
 def trained_home(validated_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a champion that holds from 2024-03-03 on."""
-    return train(validated_home, tmp_path_factory.mktemp("trained") / "home", JOB)
+    return share_home(tmp_path_factory, "trained", lambda home: train(validated_home, home, JOB))
 
 
 @pytest.fixture(scope="session")
 def scored_home(trained_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with the night of 2024-03-03 done, but for its publication."""
-    home = tmp_path_factory.mktemp("scored") / "home"
-    shutil.copytree(trained_home, home)
-    run_until_scored(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), JOB, LIVE)
-    return home
+
+    def score(home: Path) -> None:
+        shutil.copytree(trained_home, home)
+        run_until_scored(open_workspace(make_settings(home, NO_REDIS), Clock(PREPARED_AT)), JOB, LIVE)
+
+    return share_home(tmp_path_factory, "scored", score)
 
 
 @pytest.fixture(scope="session")
 def named_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Deliveries and a champion of the job whose ids are names."""
-    landed = land(tmp_path_factory.mktemp("named-landed"), NamedMeterUpstream())
-    return train(landed, tmp_path_factory.mktemp("named") / "home", NAMED)
+    landed = share_home(tmp_path_factory, "named-landed", lambda home: land(home, NamedMeterUpstream()))
+    return share_home(tmp_path_factory, "named", lambda home: train(landed, home, NAMED))
 
 
 @pytest.fixture

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 import redis
 
 from pipeline.settings import Settings
@@ -42,6 +45,20 @@ def keep(workspace: Workspace, made: Any = None) -> Kept:
     with connect(workspace.settings) as client:
         entries = tuple((key, max(client.pttl(key), 0), client.dump(key)) for key in client.scan_iter())
     return Kept(workspace.settings.home, workspace.clock(), entries, made)
+
+
+def share_home(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A home that all processes of a test run copy: whoever asks for it first makes it, and the others wait."""
+    folder = factory.getbasetemp()
+    folder = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    home = folder / f"shared-{name}"
+    with (folder / f"shared-{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not home.exists():
+            made = factory.mktemp(name) / "home"
+            make(made)
+            made.rename(home)
+    return home
 
 
 @contextmanager

@@ -49,7 +49,9 @@ except NightjarError as error:
 """
 
 
-@pytest.mark.parametrize(("owner", "step"), [("Load", "read_back"), ("PredictionStore", "flip")])
+@pytest.mark.parametrize(
+    ("owner", "step"), [pytest.param("Load", "read_back", marks=pytest.mark.slow), ("PredictionStore", "flip")]
+)
 def test_whoever_wakes_up_after_its_successor_is_refused(served: Served, clock: Clock, owner: str, step: str) -> None:
     workspace, job = served.workspace, served.job
     scored = run_until_scored(workspace, job, NEXT, "night")["score"]

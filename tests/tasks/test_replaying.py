@@ -253,13 +253,25 @@ def test_the_ledger_of_production_is_neither_read_nor_written(landed: Workspace,
     assert [event.model_version for event in landed.ledger(job).events()] == ["1", "1"]
 
 
-def test_a_replay_that_was_killed_goes_on_where_it_was(prepared_home: Path, open_copy: OpenCopy, job: Job) -> None:
-    """Killed after a model was registered, after a decision was written down, and among nights: as if it never was."""
+ONCE_IN_A_PHASE = (("decide", 3), ("score", 4))
+OFTENER = (("decide", 2), ("decide", 3), ("decide", 5), ("score", 4))
+
+
+@pytest.mark.parametrize(
+    "kills", [ONCE_IN_A_PHASE, pytest.param(OFTENER, marks=pytest.mark.slow)], ids=["once in a phase", "oftener"]
+)
+def test_a_replay_that_was_killed_goes_on_where_it_was(
+    prepared_home: Path, open_copy: OpenCopy, job: Job, kills: tuple[tuple[str, int], ...]
+) -> None:
+    """Killed among decisions and among nights: as if it never was.
+
+    The slow run adds that it is killed again among the decisions, after a model was registered and after it was judged.
+    """
     policies = [NEVER, OFTEN, OFTEN_NO_GATE]
     whole = replay(open_copy(prepared_home), job, FIRST, LAST, policies)
     broken = open_copy(prepared_home)
     lake = Path(broken.settings.lake)
-    for phase, writes in (("decide", 2), ("decide", 3), ("decide", 5), ("score", 4)):
+    for phase, writes in kills:
         before = read_files(lake)
         child = multiprocessing.get_context("spawn").Process(
             target=replay_until, args=(broken.settings.home, job, policies, phase, writes)
