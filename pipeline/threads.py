@@ -21,13 +21,13 @@ def map_ahead(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator
     Items are taken in this thread, no sooner than a thread is free for them, so that few are held.
     """
     ahead: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="ahead") as pool:
-        try:
-            for item in items:
-                ahead.append(pool.submit(work, item))
-                if len(ahead) > THREADS:
-                    yield ahead.popleft().result()
-            while ahead:
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ahead")
+    try:
+        for item in items:
+            ahead.append(pool.submit(work, item))
+            if len(ahead) > THREADS:
                 yield ahead.popleft().result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

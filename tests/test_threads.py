@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,11 +17,16 @@ def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_results_are_in_the_order_of_the_items() -> None:
-    def work(delay: float) -> float:
-        time.sleep(delay)
-        return delay
+    """Though the second has ended before the first."""
+    ended = threading.Event()
 
-    assert list(map_ahead(work, [0.05, 0.0, 0.03, 0.01])) == [0.05, 0.0, 0.03, 0.01]
+    def work(item: int) -> int:
+        assert item != 0 or ended.wait(30)
+        if item == 1:
+            ended.set()
+        return item
+
+    assert list(map_ahead(work, range(4))) == [0, 1, 2, 3]
     assert list(map_ahead(work, [])) == []
 
 

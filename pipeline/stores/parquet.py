@@ -28,7 +28,7 @@ def open_writer(sink: Any, schema: pa.Schema, first: pa.Table) -> pq.ParquetWrit
         first: rows that are written first; may be empty.
     """
     schema = schema.remove_metadata()
-    texts = [name for field in schema if _may_repeat(first[field.name]) for name in _list_text(field)]
+    texts = [name for field in schema for name in _list_text(field) if _may_repeat(first[field.name])]
     numbers = [field.name for field in schema if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)]
     return pq.ParquetWriter(
         sink,
@@ -102,9 +102,8 @@ def decode_parquet(content: bytes, columns: list[str] | None = None, *, is_check
     )
     table = file.read(columns, use_threads=False)
     schema = metadata.schema.to_arrow_schema()
-    for name in repeated:
-        if name in table.column_names:
-            position = table.column_names.index(name)
+    for position, name in enumerate(table.column_names):
+        if name in repeated:
             table = table.set_column(position, schema.field(name), table[position].cast(schema.field(name).type))
     return table if columns is None else table.select(columns)
 

@@ -59,9 +59,9 @@ def test_a_worker_killed_in_the_middle_of_a_night_costs_nothing_but_time(
     killer.join()
     assert count_processes(together.settings) == 1
     first = run_until_scored(alone, job, LIVE)
-    left_aside = {path for path in list_files(together) if Path(path).name.startswith(".")}  # by the one that died
-    finished = {path: content for path, content in list_files(together).items() if path not in left_aside}
-    assert finished == list_files(alone)
+    made = list_files(together)
+    left_aside = {path for path in made if Path(path).name.startswith(".")}  # by the one that died
+    assert {path: made[path] for path in made.keys() - left_aside} == list_files(alone)
     assert len(left_aside) <= 1
     assert read_scores(together, job, second["score"]) == read_scores(alone, job, first["score"])
 
