@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pipeline.garbage import no_collections
+
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult, ExpectationValidationResult
     from great_expectations.datasource.fluent.pandas_datasource import PandasDatasource
@@ -23,7 +25,8 @@ def import_great_expectations() -> ModuleType:
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read on import and by every context
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    import great_expectations
+    with no_collections():
+        import great_expectations
 
     _read_configurations_once()
     return great_expectations

@@ -54,6 +54,19 @@ assert set(sys.modules) == imported
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_nothing_is_collected_while_it_is_imported() -> None:
+    program = """
+import gc
+from pipeline.expectations import import_great_expectations
+collections = []
+gc.callbacks.append(lambda phase, info: collections.append(phase))
+import_great_expectations()
+assert len(collections) < 20, len(collections)
+assert gc.isenabled()
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_one_configuration_is_made_for_all_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     gx: Any = import_great_expectations()
     kind = gx.expectations.ExpectColumnMeanToBeBetween

@@ -25,6 +25,7 @@ from pipeline.cli import (
 )
 from pipeline.cli.output import print_error
 from pipeline.errors import NightjarError, UnavailableError
+from pipeline.garbage import end_without_collection
 
 INTERRUPTED = 130
 
@@ -60,6 +61,7 @@ def run() -> int:
         0 on success; 1 on an error that a person must look at; 75 (``EX_TEMPFAIL``) when a service did not answer and
         trying again may help; 2 on a wrong command line; 130 on Ctrl-C.
     """
+    end_without_collection()
     try:
         result = application(standalone_mode=False)
     except NightjarError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pipeline.errors import BadInputError
@@ -57,8 +58,31 @@ def examine_delivery(
     Raises:
         BadInputError: the delivery cannot be read as the contract's columns.
     """
-    rows, candidates = validate_and_sample(workspace, job, source, delivery, force=force)
-    return Validated(delivery, rows, judge_delivery(workspace, job, source, delivery, rows, candidates, force=force))
+    return examine_deliveries(workspace, job, {source.name: delivery}, force=force)[source.name]
+
+
+def examine_deliveries(
+    workspace: Workspace, job: Job, deliveries: Mapping[str, Delivery], *, force: bool = False
+) -> dict[str, Validated]:
+    """Like :func:`examine_delivery`, of several sources: the rows of all, then their batches.
+
+    So what judges batches is imported beside all rows.
+
+    Args:
+        deliveries: by name of their source.
+    """
+    passed = {
+        name: validate_and_sample(workspace, job, job.source(name), delivery, force=force)
+        for name, delivery in deliveries.items()
+    }
+    return {
+        name: Validated(
+            deliveries[name],
+            rows,
+            judge_delivery(workspace, job, job.source(name), deliveries[name], rows, candidates, force=force),
+        )
+        for name, (rows, candidates) in passed.items()
+    }
 
 
 def is_examined(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> bool:

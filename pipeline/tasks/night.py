@@ -13,7 +13,7 @@ from pipeline.errors import BadInputError, NotReadyError, SchemaRefusedError
 from pipeline.job import Job, Source
 from pipeline.keyspace import Basis
 from pipeline.stores.deliveries import Delivery
-from pipeline.tasks.accepting import Validated, check_accepted, examine_delivery
+from pipeline.tasks.accepting import Validated, check_accepted, examine_deliveries
 from pipeline.tasks.approving import approve_release
 from pipeline.tasks.basis import find_known_by, follow_basis
 from pipeline.tasks.candidates import find_candidate
@@ -90,10 +90,11 @@ def validate(
 
     def work() -> Summary:
         feature_set = load_feature_set(job)
-        own = {}
-        for source in job.sources:
-            delivery = workspace.deliveries.get(source.name, **ingested["deliveries"][source.name])
-            own[source.name] = examine_delivery(workspace, job, source, delivery, force=force)
+        deliveries = {
+            source.name: workspace.deliveries.get(source.name, **ingested["deliveries"][source.name])
+            for source in job.sources
+        }
+        own = examine_deliveries(workspace, job, deliveries, force=force)
         own, refusals = _accept_sources(workspace, job, own)
         docs = write_docs(workspace, job, partition, own, refusals)
         for refusal in refusals.values():

@@ -11,6 +11,7 @@ from itertools import chain, pairwise
 from typing import TypeVar
 
 from pipeline.errors import DeclarationError
+from pipeline.garbage import end_without_collection
 from pipeline.settings import Settings
 from pipeline.tasks.dask_cluster import SCHEME, connect, count_threads, tell_lost_work, work_on_cluster
 from pipeline.tasks.workspace import Workspace
@@ -147,6 +148,7 @@ def _work_while_wanted(parent: int, work: Callable[[list[Item]], list[Result]], 
 
     A task that was killed would otherwise leave processes behind that go on for minutes.
     """
+    end_without_collection()
     results = []
     for item in items:
         if os.getppid() != parent:

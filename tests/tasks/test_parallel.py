@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from pipeline.errors import DeclarationError
+from pipeline.garbage import end_without_collection
 from pipeline.settings import Settings
 from pipeline.tasks import Workspace, open_workspace
 from pipeline.tasks.parallel import (
@@ -46,6 +47,10 @@ def tell_processes(workspace: Workspace, items: list[int]) -> list[tuple[int, in
 
 def tell_settings(workspace: Workspace, shard: str) -> tuple[str, int, dict[str, str]]:
     return shard, os.getpid(), workspace.settings.to_environment()
+
+
+def is_to_end_without_collection(workspace: Workspace, shard: int) -> tuple[int, bool]:
+    return os.getpid(), end_without_collection.cache_info().currsize == 1
 
 
 _kept: list[bytes] = []
@@ -144,6 +149,12 @@ def test_processes_go_on_whose_shards_take_much_memory(settings: Settings) -> No
     done = run_shards(open_with(settings, "processes:2"), fill_memory, range(8), rows=rows)
     assert [shard for shard, _ in done] == list(range(8))
     assert len({process for _, process in done}) == 2
+
+
+def test_processes_end_without_looking_through_their_libraries(settings: Settings) -> None:
+    rows = 2 * ROWS_WORTH_A_PROCESS
+    done = run_shards(open_with(settings, "processes:2"), is_to_end_without_collection, range(4), rows=rows)
+    assert all(process != os.getpid() and is_told for process, is_told in done)
 
 
 def test_the_number_of_processes(settings: Settings) -> None:

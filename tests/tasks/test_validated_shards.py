@@ -13,8 +13,8 @@ from pipeline.job import Job
 from pipeline.stages import judge_batch
 from pipeline.stages.judge_batch import BatchVerdict
 from pipeline.stores.stage_outputs import Output
-from pipeline.tasks import Workspace, judging
-from pipeline.tasks.accepting import examine_delivery
+from pipeline.tasks import Workspace, accepting, judging
+from pipeline.tasks.accepting import examine_deliveries, examine_delivery
 from pipeline.tasks.ingesting import ROLE as INGESTED
 from pipeline.tasks.ingesting import find_ingested
 from pipeline.tasks.partitions import find_delivery
@@ -56,6 +56,28 @@ def test_a_refused_row_is_in_no_file_of_valid_ones(landed: Workspace, job: Job) 
         assert outputs.read(validated, valid) == rows.filter(
             pc.invert(pc.is_in(rows[POSITION], positions.combine_chunks()))
         )
+
+
+def test_the_rows_of_all_sources_come_before_the_first_verdict(
+    landed: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While they are judged, Great Expectations is imported."""
+    done = []
+    for name in ("validate_and_sample", "judge_delivery"):
+        original = getattr(accepting, name)
+
+        def note(*arguments: Any, _name: str = name, _original: Any = original, **others: Any) -> Any:
+            done.append((_name, arguments[2].name))
+            return _original(*arguments, **others)
+
+        monkeypatch.setattr(accepting, name, note)
+    found = {source.name: find_delivery(landed, source, LIVE) for source in job.sources}
+    deliveries = {name: delivery for name, delivery in found.items() if delivery is not None}
+    examined = examine_deliveries(landed, job, deliveries)
+    assert done == [(name, source) for name in ("validate_and_sample", "judge_delivery") for source in deliveries]
+    assert len(examined) == len(deliveries) > 1
+    for name, delivery in deliveries.items():
+        assert examined[name] == examine_delivery(landed, job, job.source(name), delivery)
 
 
 @pytest.mark.parametrize("rows_of_sample", [10, 200_000])
