@@ -59,7 +59,7 @@ def main() -> None:
             night: Report = {"entities": entities, "nightjar": _run_nightjar(environment, url, entities)}
             if entities in arguments.plain:
                 night["script"] = _run_script(environment, url, entities)
-                night["times_script"] = round(night["script"]["seconds"] / night["nightjar"]["seconds"], 1)
+                night["times_script"] = round(night["script"]["seconds"] / night["nightjar"]["seconds"], 2)
             report["nights"].append(night)
             report |= {"machine": describe_machine(), "versions": describe_versions(url)}
     finish(report, REPORT, as_json=arguments.json, print_table=_print_table)

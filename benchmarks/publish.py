@@ -101,7 +101,7 @@ def _measure_size(path: str, tcp: str, rows: int, feast_rows: int) -> Report:
 
 
 def _measure(url: str, rows: int, publish: Callable[[], float], *, runs: int = RUNS) -> Report:
-    with redis.Redis.from_url(url) as client:
+    with redis.Redis.from_url(url, socket_timeout=None) as client:  # ten million keys are not flushed in 5 seconds
         seconds, grown = [], 0
         for _ in range(runs):
             client.flushall()
