@@ -11,7 +11,7 @@ from pipeline.errors import DamagedError
 from pipeline.keyspace import ERASED, Header, bucket_key
 from pipeline.stores.predictions.masters import Masters
 from pipeline.stores.predictions.refusals import explain_refusal, explained
-from pipeline.stores.predictions.wire import ReplyError, Wire, encode_command, read_replies
+from pipeline.stores.predictions.wire import ReplyError, encode_command, read_replies
 
 _BUCKETS_AT_ONCE = 1024
 _EMPTY = "*0"
@@ -32,14 +32,15 @@ def read_generation(client: redis.Redis, job: str, header: Header) -> Iterator[t
             nodes.setdefault(masters.node_of(key), []).append(key)
         for node, keys in nodes.items():
             for start in range(0, len(keys), _BUCKETS_AT_ONCE):
-                yield _read_buckets(client, masters.wire(node), job, header, keys[start : start + _BUCKETS_AT_ONCE])
+                some = keys[start : start + _BUCKETS_AT_ONCE]
+                replies = masters.exchange(node, b"".join(encode_command("HGETALL", key) for key in some))
+                yield _take_apart(client, job, header, some, replies)
 
 
-def _read_buckets(
-    client: redis.Redis, wire: Wire, job: str, header: Header, keys: list[str]
+def _take_apart(
+    client: redis.Redis, job: str, header: Header, keys: list[str], replies: memoryview
 ) -> tuple[list[str], list[str]]:
-    """Take the replies apart at the ends of lines, which neither ids nor predictions contain."""
-    replies = wire.exchange(b"".join(encode_command("HGETALL", key) for key in keys))
+    """Take replies apart at the ends of lines, which neither ids nor predictions contain."""
     lines = bytes(replies).decode().split("\r\n")
     ids: list[str] = []
     predictions: list[str] = []

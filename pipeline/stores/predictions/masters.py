@@ -1,4 +1,4 @@
-"""The masters that a load's data goes to: one server, or all those of a cluster, each with a wire of its own.
+"""The masters that a load's data goes to: one server, or all those of a cluster, each with wires of its own.
 
 A master can be replaced in the middle of a load, by a replica or by itself after a restart, and the old one may go on
 taking writes for a while.  What was read back from a master counts only as long as it is one.  So every replica that it
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from queue import LifoQueue
 from typing import TYPE_CHECKING
 
 import redis
@@ -25,21 +25,68 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 10.0
 _ONLY = ""
+_WIRES = 2
+"""To every master: what comes over one is there to be worked on while the replies of the other are taken."""
 
 
-@dataclass(frozen=True)
 class Master:
-    """One master.
+    """One master, connected to by several wires when it is made; :meth:`close` it.
 
     Attributes:
+        address: where it is, for messages.
         run_id: tells this process from any other Redis server.
         replicas: how many were in step with it when the load began.
+
+    Raises:
+        UnavailableError: it does not answer, or the wires lead to different servers.
     """
 
-    name: str
-    wire: Wire
-    run_id: str
-    replicas: int
+    def __init__(self, client: redis.Redis) -> None:
+        self._wires: list[Wire] = []
+        self._free: LifoQueue[Wire] = LifoQueue()
+        try:
+            for _ in range(_WIRES):
+                self._wires.append(Wire(client))
+            self.address = self._wires[0].address
+            self.run_id = self._identify()
+            self.replicas = self.count_replicas()
+        except BaseException:
+            self.close()
+            raise
+        for wire in self._wires:
+            self._free.put(wire)
+
+    def close(self) -> None:
+        """Close every wire."""
+        for wire in self._wires:
+            wire.close()
+
+    def exchange(self, commands: bytes) -> memoryview:
+        """As :meth:`Wire.exchange`, over a wire that is free; waits for one."""
+        wire = self._free.get()
+        try:
+            return wire.exchange(commands)
+        finally:
+            self._free.put(wire)
+
+    def count_replicas(self) -> int:
+        """Replicas in step; one that still receives its first copy cannot take over."""
+        return _count_replicas(_read_info(self._wires[0], "replication"))
+
+    def wait(self, replicas: int) -> int:
+        """How many have, after a while, what was sent: Redis answers for the writes of the wire that asks."""
+        return min(_wait(wire, replicas) for wire in self._wires)
+
+    def _identify(self) -> str:
+        run_ids = {_read_info(wire, "server")["run_id"] for wire in self._wires}
+        if len(run_ids) > 1:
+            raise UnavailableError(
+                f"Redis failed over while it was connected to: {self.address}",
+                expected="one server",
+                found=f"{len(run_ids)}",
+                next_step="publish again",
+            )
+        return run_ids.pop()
 
 
 class Masters:
@@ -56,7 +103,7 @@ class Masters:
         self._slots = _read_slots(client)
         try:
             for name, node in _list_nodes(client).items():
-                self._masters[name] = _connect(name, node)
+                self._masters[name] = Master(node)
         except BaseException:
             self.close()
             raise
@@ -64,11 +111,17 @@ class Masters:
     def close(self) -> None:
         """Close every wire."""
         for master in self._masters.values():
-            master.wire.close()
+            master.close()
 
-    def wire(self, node: str) -> Wire:
-        """The wire to a node that :meth:`split` or :meth:`node_of` named."""
-        return self._masters[node].wire
+    def exchange(self, node: str, commands: bytes) -> memoryview:
+        """Send whole RESP commands to a node that :meth:`split` or :meth:`node_of` named; returns all of its replies.
+
+        Threads that do so at once are served at once, as far as there are wires.
+
+        Raises:
+            UnavailableError: the connection broke or stood still.
+        """
+        return self._masters[node].exchange(commands)
 
     def node_of(self, key: str) -> str:
         """The node that holds ``key``."""
@@ -96,10 +149,10 @@ class Masters:
             UnavailableError: a replica is missing or lags, or the cluster moved slots meanwhile.
         """
         for master in self._masters.values():
-            due = max(master.replicas, _count_replicas(_read_info(master.wire, "replication")))
-            if due and (reached := _wait(master.wire, due)) < due:
+            due = max(master.replicas, master.count_replicas())
+            if due and (reached := master.wait(due)) < due:
                 raise UnavailableError(
-                    f"the replicas of Redis do not have the new generation: {master.wire.address}",
+                    f"the replicas of Redis do not have the new generation: {master.address}",
                     expected=f"{due} in step within {_WAIT_SECONDS:g} s",
                     found=f"{reached}",
                     next_step="bring its replicas back, then publish again",
@@ -138,19 +191,7 @@ def _read_slots(client: redis.Redis) -> list[str]:
     return [cache[slot][0].name for slot in range(len(cache))]
 
 
-def _connect(name: str, node: redis.Redis) -> Master:
-    wire = Wire(node)
-    try:
-        return Master(
-            name, wire, _read_info(wire, "server")["run_id"], _count_replicas(_read_info(wire, "replication"))
-        )
-    except BaseException:
-        wire.close()
-        raise
-
-
 def _count_replicas(replication: dict[str, str]) -> int:
-    """Replicas in step; one that still receives its first copy cannot take over."""
     return sum(1 for name, value in replication.items() if re.fullmatch(r"slave\d+", name) and "state=online" in value)
 
 

@@ -35,5 +35,4 @@ def read_hash(masters: Masters, job: str, key: str, entries: Mapping[str, str]) 
 
 
 def _exchange(masters: Masters, key: str, *words: str) -> list[Any]:
-    wire = masters.wire(masters.node_of(key))
-    return list(read_replies(wire.exchange(encode_command(*words))))
+    return list(read_replies(masters.exchange(masters.node_of(key), encode_command(*words))))

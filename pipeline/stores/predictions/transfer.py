@@ -11,7 +11,7 @@ from pipeline.errors import BadInputError, DamagedError
 from pipeline.keyspace import ERASED, bucket_key
 from pipeline.stores.predictions.encoding import Chunk
 from pipeline.stores.predictions.masters import Masters
-from pipeline.stores.predictions.wire import ReplyError, Wire, encode_command, read_replies
+from pipeline.stores.predictions.wire import ReplyError, encode_command, read_replies
 
 # Redis 7 and 6.2 call it by different names; both keep entries in the order in which they came.
 _IN_ORDER = {b"listpack", b"ziplist"}
@@ -50,7 +50,7 @@ def send_chunk(masters: Masters, node: str, job: str, generation: str, chunk: Ch
         key = _encode_key(job, generation, bucket)
         commands += (b"*%d\r\n%b%b" % (2 + 2 * count, _HSET, key), body, _OBJECT_ENCODING, key)
         usual.append(b":%d\r\n$8\r\nlistpack\r\n" % count)
-    replies = masters.wire(node).exchange(b"".join(commands))
+    replies = masters.exchange(node, b"".join(commands))
     tables = set() if replies == b"".join(usual) else _find_tables(job, chunk, list(read_replies(replies)))
     return _remember(node, chunk, tables)
 
@@ -62,13 +62,12 @@ def read_chunk(masters: Masters, job: str, generation: str, sent: Sent) -> int:
         ReplyError: Redis refused a command.
         DamagedError: Redis holds something else.
     """
-    wire = masters.wire(sent.node)
     ordered = [bucket for bucket in sent.counts if bucket not in sent.unordered]
-    replies = _read(wire, job, generation, ordered)
+    replies = _read(masters, sent.node, job, generation, ordered)
     if hashlib.sha256(replies).digest() != sent.digest:
         raise _find_damage(job, generation, sent, ordered, list(read_replies(replies)))
     if sent.unordered:
-        tables = list(read_replies(_read(wire, job, generation, sent.unordered)))
+        tables = list(read_replies(_read(masters, sent.node, job, generation, sent.unordered)))
         for (bucket, digest), entries in zip(sent.unordered.items(), tables, strict=True):
             if not isinstance(entries, list) or _digest_sorted(entries) != digest:
                 raise _find_damage(job, generation, sent, [bucket], [entries])
@@ -91,7 +90,7 @@ def measure_buckets(masters: Masters, job: str, generation: str, sent: Sequence[
         rows += count
     total = 0
     for node, wanted in commands.items():
-        sizes = list(read_replies(masters.wire(node).exchange(b"".join(wanted))))
+        sizes = list(read_replies(masters.exchange(node, b"".join(wanted))))
         raise_first_error(sizes)
         total += sum(sizes)
     return total / rows
@@ -106,9 +105,8 @@ def mark_emptied(masters: Masters, job: str, generation: str, buckets: Iterable[
     """
     for bucket in buckets:
         key = bucket_key(job, generation, bucket)
-        wire = masters.wire(masters.node_of(key))
         commands = encode_command("HSET", key, ERASED, "null") + encode_command("HGETALL", key)
-        replies = list(read_replies(wire.exchange(commands)))
+        replies = list(read_replies(masters.exchange(masters.node_of(key), commands)))
         raise_first_error(replies)
         if replies[-1] != [ERASED.encode(), b"null"]:
             raise damaged(f"nothing but the mark of an erasure in {key}", "something else", job)
@@ -162,9 +160,8 @@ def _digest_sorted(entries: list[bytes]) -> bytes:
     return hashlib.sha256(b"".join(b"%d %d %b%b" % (len(key), len(value), key, value) for key, value in pairs)).digest()
 
 
-def _read(wire: Wire, job: str, generation: str, buckets: Iterable[int]) -> memoryview:
-    commands = b"".join(_HGETALL + _encode_key(job, generation, bucket) for bucket in buckets)
-    return wire.exchange(commands)
+def _read(masters: Masters, node: str, job: str, generation: str, buckets: Iterable[int]) -> memoryview:
+    return masters.exchange(node, b"".join(_HGETALL + _encode_key(job, generation, bucket) for bucket in buckets))
 
 
 def _find_damage(job: str, generation: str, sent: Sent, buckets: list[int], replies: list[Any]) -> Exception:

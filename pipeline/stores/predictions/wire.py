@@ -6,7 +6,6 @@ import secrets
 import selectors
 import ssl
 from collections.abc import Iterator
-from threading import Lock
 from types import TracebackType
 from typing import Any, cast
 
@@ -27,8 +26,8 @@ class ReplyError(Exception):
 class Wire:
     """The socket of one redis-py connection, so that TLS, users and unix sockets come from its URL.
 
-    It speaks RESP2.  Replies are read while commands are still being sent: neither side can wait for the other.  Of
-    several threads one is served after the other.
+    It speaks RESP2.  Replies are read while commands are still being sent: neither side can wait for the other.  It
+    serves one thread at a time.
 
     Attributes:
         address: where it leads, for messages.
@@ -38,7 +37,6 @@ class Wire:
         self._pool = client.connection_pool
         self.address = describe_client(client)
         self._idle_seconds = idle_seconds
-        self._taken = Lock()
         self._connection = cast("Any", self._pool.get_connection())
         # An ECHO ends every exchange; a user who may not send it would wait for it in vain.
         self._connection.send_command("ECHO", "nightjar")
@@ -69,7 +67,7 @@ class Wire:
         end = b"$32\r\n" + nonce + b"\r\n"
         unsent = memoryview(commands + b"*2\r\n$4\r\nECHO\r\n" + end)
         received = bytearray()
-        with self._taken, selectors.DefaultSelector() as selector:
+        with selectors.DefaultSelector() as selector:
             selector.register(self._socket, selectors.EVENT_READ | selectors.EVENT_WRITE)
             while not received.endswith(end):
                 selector.modify(self._socket, selectors.EVENT_READ | (selectors.EVENT_WRITE if unsent else 0))

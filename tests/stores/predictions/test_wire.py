@@ -8,7 +8,6 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Thread
 
@@ -29,13 +28,6 @@ def test_replies_come_in_the_order_of_the_commands(client: redis.Redis) -> None:
         replies = wire.exchange(encode("SET", "a", "1") + encode("GET", "a") + encode("GET", "b") + encode("INCR", "a"))
         assert list(read_replies(replies)) == [b"OK", b"1", None, 2]
         assert bytes(wire.exchange(encode("ECHO", "x"))) == b"$1\r\nx\r\n"
-
-
-def test_every_thread_gets_its_own_replies(client: redis.Redis) -> None:
-    words = [letter * 100_000 for letter in "abcdefgh"] * 20
-    with Wire(client, idle_seconds=5) as wire, ThreadPoolExecutor(4) as threads:
-        replies = threads.map(lambda word: next(read_replies(wire.exchange(encode("ECHO", word)))), words)
-        assert list(replies) == [word.encode() for word in words]
 
 
 def test_error_replies_are_kept_in_their_place(client: redis.Redis) -> None:
