@@ -12,7 +12,7 @@ from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output
 from pipeline.tasks.judging import check_judgement, find_judgement, judge_delivery
 from pipeline.tasks.partitions import require_delivery
-from pipeline.tasks.validating import check_rows, find_validated, validate_and_sample
+from pipeline.tasks.validating import check_rows, find_validated, validate_deliveries
 from pipeline.tasks.workspace import Workspace
 
 
@@ -64,24 +64,21 @@ def examine_delivery(
 def examine_deliveries(
     workspace: Workspace, job: Job, deliveries: Mapping[str, Delivery], *, force: bool = False
 ) -> dict[str, Validated]:
-    """Like :func:`examine_delivery`, of several sources: the rows of all, then their batches.
+    """Like :func:`examine_delivery`, of several sources: the rows of all together, then their batches.
 
     So what judges batches is imported beside all rows.
 
     Args:
         deliveries: by name of their source.
     """
-    passed = {
-        name: validate_and_sample(workspace, job, job.source(name), delivery, force=force)
-        for name, delivery in deliveries.items()
-    }
+    divided = validate_deliveries(workspace, job, deliveries, force=force)
     return {
         name: Validated(
             deliveries[name],
-            rows,
-            judge_delivery(workspace, job, job.source(name), deliveries[name], rows, candidates, force=force),
+            each.rows,
+            judge_delivery(workspace, job, job.source(name), deliveries[name], each.rows, each.candidates, force=force),
         )
-        for name, (rows, candidates) in passed.items()
+        for name, each in divided.items()
     }
 
 

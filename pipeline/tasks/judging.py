@@ -47,7 +47,7 @@ def judge_delivery(
     """Hold the source's suite against the validated batch and against its profile beside the trailing ones.
 
     Args:
-        candidates: valid rows that it may be judged by, as of :func:`pipeline.tasks.validating.validate_and_sample`;
+        candidates: valid rows that it may be judged by, as of :func:`pipeline.tasks.validating.validate_deliveries`;
             if there are none, or too few, the valid rows are read again.
     """
     if source.suite is None:

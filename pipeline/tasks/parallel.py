@@ -46,8 +46,10 @@ def run_shards(
         DeclarationError: the setting names no backend.
         UnavailableError: the cluster cannot be reached.
     """
+    if not shards:
+        return []
     processes = min(count_processes(workspace.settings), len(shards))
-    if processes <= 1 or rows < processes * ROWS_WORTH_A_PROCESS:
+    if processes == 1 or rows < processes * ROWS_WORTH_A_PROCESS:
         return [work(workspace, shard) for shard in shards]
     remote = partial(work, workspace.for_workers())
     return list(_spread(workspace.settings, partial(_work_singly, remote), [[shard] for shard in shards]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -41,34 +41,62 @@ def validate_delivery(
     workspace: Workspace, job: Job, source: Source, delivery: Delivery, *, force: bool = False
 ) -> Output:
     """Divide a delivery's rows into valid and quarantined ones, shard by shard, and profile the valid ones."""
-    return validate_and_sample(workspace, job, source, delivery, force=force)[0]
+    return validate_deliveries(workspace, job, {source.name: delivery}, force=force)[source.name].rows
 
 
-def validate_and_sample(
-    workspace: Workspace, job: Job, source: Source, delivery: Delivery, *, force: bool = False
-) -> tuple[Output, pa.Table | None]:
-    """Like :func:`validate_delivery`, with the valid rows that the delivery's batch may be judged by.
+@dataclass(frozen=True)
+class Divided:
+    """A delivery whose rows were validated.
 
-    They are kept in the pass that validates: None if that was done before, or if the source has no suite.
+    Attributes:
+        rows: output with valid and quarantined rows and the profile of the valid ones.
+        candidates: valid rows that the delivery's batch may be judged by, kept in the pass that validates: None if
+            that was done before, or if the source has no suite.
     """
-    ingested = ingest_delivery(workspace, job, source, delivery, force=force)
+
+    rows: Output
+    candidates: pa.Table | None
+
+
+def validate_deliveries(
+    workspace: Workspace, job: Job, deliveries: Mapping[str, Delivery], *, force: bool = False
+) -> dict[str, Divided]:
+    """Like :func:`validate_delivery`, of several sources, whose shards are worked on together.
+
+    Args:
+        deliveries: by name of their source.
+    """
     outputs = workspace.outputs(job)
-    inputs = _list_inputs(job, source, delivery, ingested)
-    if not force and (found := outputs.find(STAGE, inputs)) is not None:
-        return found, None
-    received = ingested.facts["received"]
-    work = partial(_validate_shard, job=job, source=source, ingested=ingested, inputs=inputs)
-    if source.suite is not None:
-        import_ahead()  # for the verdict on the batch, which comes next
-    shards = run_shards(workspace, work, list(enumerate(ingested.shards(INGESTED))), rows=received)
-    files = {label: file for shard in shards for label, file in shard.files.items()}
-    profile = canonical_json(merge_profiles([shard.profile for shard in shards]).to_json()).encode()
-    files[PROFILE] = outputs.write_bytes(STAGE, inputs, PROFILE, profile, len(shards), suffix="json")
-    quarantined = sum(file.rows for label, file in files.items() if label.startswith(QUARANTINED))
-    reasons = sum((shard.reasons for shard in shards), Counter[str]())
-    facts = {"received": received, "quarantined": quarantined, "reasons": dict(sorted(reasons.items()))}
-    candidates = [shard.candidates for shard in shards if shard.candidates is not None]
-    return outputs.commit(STAGE, inputs, files, facts), pa.concat_tables(candidates) if candidates else None
+    done: dict[str, Divided] = {}
+    shards: list[_Shard] = []
+    received = 0
+    for name, delivery in deliveries.items():
+        source = job.source(name)
+        ingested = ingest_delivery(workspace, job, source, delivery, force=force)
+        inputs = _list_inputs(job, source, delivery, ingested)
+        if not force and (found := outputs.find(STAGE, inputs)) is not None:
+            done[name] = Divided(found, None)
+            continue
+        received += ingested.facts["received"]
+        shards += [_Shard(source, ingested, inputs, *shard) for shard in enumerate(ingested.shards(INGESTED))]
+    if any(shard.source.suite is not None for shard in shards):
+        import_ahead()  # for the verdicts on batches, which come next
+    validated = run_shards(workspace, partial(_validate_shard, job=job), shards, rows=received)
+    pairs = list(zip(shards, validated, strict=True))
+    for name in deliveries.keys() - done.keys():
+        done[name] = _commit(outputs, [pair for pair in pairs if pair[0].source.name == name])
+    return {name: done[name] for name in deliveries}
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """One shard of what was ingested of a source, and what its output is made of."""
+
+    source: Source
+    ingested: Output
+    inputs: Mapping[str, Any]
+    number: int
+    label: str
 
 
 @dataclass(frozen=True)
@@ -88,19 +116,11 @@ class _ValidatedShard:
     candidates: pa.Table | None
 
 
-def _validate_shard(
-    workspace: Workspace,
-    shard: tuple[int, str],
-    *,
-    job: Job,
-    source: Source,
-    ingested: Output,
-    inputs: Mapping[str, Any],
-) -> _ValidatedShard:
-    number, label = shard
+def _validate_shard(workspace: Workspace, shard: _Shard, *, job: Job) -> _ValidatedShard:
+    source, ingested, inputs = shard.source, shard.ingested, shard.inputs
     outputs = workspace.outputs(job)
     contract = load_contract(source)
-    content = outputs.read_bytes(ingested, label)
+    content = outputs.read_bytes(ingested, shard.label)
     rows = decode_parquet(content, is_checked=True)
     verdict = judge_rows(
         frame_from_arrow(rows, contract),
@@ -110,17 +130,32 @@ def _validate_shard(
         cutoff=job.cutoff(date.fromisoformat(ingested.inputs["partition"])),
         entity_id=job.entity_id if source.role is Role.POPULATION else None,
     )
-    valid, quarantined = shard_label(VALID, number), shard_label(QUARANTINED, number)
+    valid, quarantined = shard_label(VALID, shard.number), shard_label(QUARANTINED, shard.number)
     refused = _table_of(verdict.quarantined, _row_schema(contract).append(REASONS_FIELD))
     if verdict.refused.any():
         rows = rows.filter(~verdict.refused)
         files = {valid: outputs.write(STAGE, inputs, valid, rows)}
     else:
-        files = {valid: outputs.write_same(STAGE, inputs, valid, content, ingested, label)}
+        files = {valid: outputs.write_same(STAGE, inputs, valid, content, ingested, shard.label)}
     files[quarantined] = outputs.write(STAGE, inputs, quarantined, refused)
     profile = profile_frame(verdict.valid, profiled_columns(contract, source.key))
     candidates = None if source.suite is None else choose_candidates(rows, ingested.facts["received"])
     return _ValidatedShard(files, profile, Counter(count_reasons(verdict.quarantined)), candidates)
+
+
+def _commit(outputs: StageOutputs, shards: Sequence[tuple[_Shard, _ValidatedShard]]) -> Divided:
+    """The output of all shards of one source."""
+    ingested, inputs = shards[0][0].ingested, shards[0][0].inputs
+    validated = [each for _, each in shards]
+    files = {label: file for each in validated for label, file in each.files.items()}
+    profile = canonical_json(merge_profiles([each.profile for each in validated]).to_json()).encode()
+    files[PROFILE] = outputs.write_bytes(STAGE, inputs, PROFILE, profile, len(validated), suffix="json")
+    quarantined = sum(file.rows for label, file in files.items() if label.startswith(QUARANTINED))
+    reasons = dict(sorted(sum((each.reasons for each in validated), Counter[str]()).items()))
+    facts = {"received": ingested.facts["received"], "quarantined": quarantined, "reasons": reasons}
+    candidates = [each.candidates for each in validated if each.candidates is not None]
+    rows = outputs.commit(STAGE, inputs, files, facts)
+    return Divided(rows, pa.concat_tables(candidates) if candidates else None)
 
 
 def find_validated(workspace: Workspace, job: Job, source: Source, delivery: Delivery) -> Output | None:

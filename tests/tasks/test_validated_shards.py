@@ -9,14 +9,16 @@ import pyarrow.compute as pc
 import pytest
 
 from pipeline.contracts import POSITION
-from pipeline.job import Job
+from pipeline.job import Job, Source
 from pipeline.stages import judge_batch
 from pipeline.stages.judge_batch import BatchVerdict
+from pipeline.stores.deliveries import Delivery
 from pipeline.stores.stage_outputs import Output
-from pipeline.tasks import Workspace, accepting, judging
+from pipeline.tasks import Workspace, accepting, judging, validating
 from pipeline.tasks.accepting import examine_deliveries, examine_delivery
 from pipeline.tasks.ingesting import ROLE as INGESTED
 from pipeline.tasks.ingesting import find_ingested
+from pipeline.tasks.parallel import run_shards
 from pipeline.tasks.partitions import find_delivery
 from pipeline.tasks.validating import QUARANTINED, VALID, validate_delivery
 from tests.meter_readings.upstream import FIRST_ID, METERS
@@ -32,6 +34,12 @@ def validate(workspace: Workspace, job: Job) -> tuple[Output, Output]:
     ingested = find_ingested(workspace, job, job.population, delivery)
     assert ingested is not None
     return ingested, validated
+
+
+def find_deliveries(workspace: Workspace, job: Job) -> dict[str, Delivery]:
+    """The newest delivery of every source, by its name."""
+    found = {source.name: find_delivery(workspace, source, LIVE) for source in job.sources}
+    return {name: delivery for name, delivery in found.items() if delivery is not None}
 
 
 def test_a_shard_of_valid_rows_alone_is_the_bytes_that_came(landed: Workspace, job: Job) -> None:
@@ -58,26 +66,43 @@ def test_a_refused_row_is_in_no_file_of_valid_ones(landed: Workspace, job: Job) 
         )
 
 
-def test_the_rows_of_all_sources_come_before_the_first_verdict(
+def test_the_rows_of_all_sources_are_worked_on_together_before_the_first_verdict(
     landed: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While they are judged, Great Expectations is imported."""
-    done = []
-    for name in ("validate_and_sample", "judge_delivery"):
-        original = getattr(accepting, name)
+    """While they are, Great Expectations is imported."""
+    spread: list[tuple[list[str], int, list[str]]] = []
+    judged: list[str] = []
 
-        def note(*arguments: Any, _name: str = name, _original: Any = original, **others: Any) -> Any:
-            done.append((_name, arguments[2].name))
-            return _original(*arguments, **others)
+    def note_shards(workspace: Workspace, work: Any, shards: list[Any], *, rows: int) -> list[Any]:
+        spread.append(([shard.source.name for shard in shards], rows, judged.copy()))
+        return run_shards(workspace, work, shards, rows=rows)
 
-        monkeypatch.setattr(accepting, name, note)
-    found = {source.name: find_delivery(landed, source, LIVE) for source in job.sources}
-    deliveries = {name: delivery for name, delivery in found.items() if delivery is not None}
+    def note_verdict(workspace: Workspace, job: Job, source: Source, *arguments: Any, **others: Any) -> Any:
+        judged.append(source.name)
+        return judging.judge_delivery(workspace, job, source, *arguments, **others)
+
+    monkeypatch.setattr(validating, "run_shards", note_shards)
+    monkeypatch.setattr(accepting, "judge_delivery", note_verdict)
+    deliveries = find_deliveries(landed, job)
     examined = examine_deliveries(landed, job, deliveries)
-    assert done == [(name, source) for name in ("validate_and_sample", "judge_delivery") for source in deliveries]
-    assert len(examined) == len(deliveries) > 1
+    assert len(examined) > 1
+    shards = [name for name in deliveries for _ in range(job.source(name).shards)]
+    assert spread[0] == (shards, sum(delivery.rows for delivery in deliveries.values()), [])
+    assert judged == list(examined) == list(deliveries)
     for name, delivery in deliveries.items():
         assert examined[name] == examine_delivery(landed, job, job.source(name), delivery)
+
+
+def test_what_was_validated_before_is_found_beside_what_was_not(landed: Workspace, job: Job) -> None:
+    deliveries = find_deliveries(landed, job)
+    *_, last = job.sources
+    before = validate_delivery(landed, job, last, deliveries[last.name])
+    divided = validating.validate_deliveries(landed, job, deliveries)
+    assert list(divided) == list(deliveries)
+    assert divided[last.name] == validating.Divided(before, None)
+    for source in job.sources[:-1]:
+        assert divided[source.name].rows.inputs["source"] == source.name
+        assert (divided[source.name].candidates is None) == (source.suite is None)
 
 
 @pytest.mark.parametrize("rows_of_sample", [10, 200_000])
