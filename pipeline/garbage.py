@@ -11,10 +11,7 @@ from functools import cache
 
 @contextmanager
 def no_collections() -> Iterator[None]:
-    """Look for no garbage meanwhile, nor later among what is there then.
-
-    An import makes hundreds of thousands of objects, and all of them stay.
-    """
+    """Look for no garbage meanwhile: an import makes hundreds of thousands of objects, and all of them stay."""
     if not gc.isenabled():
         yield
         return
@@ -22,7 +19,6 @@ def no_collections() -> Iterator[None]:
     try:
         yield
     finally:
-        gc.freeze()
         gc.enable()
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from pipeline.garbage import no_collections
-
 if TYPE_CHECKING:
     from pipeline.tasks.acceptances import accept_delivery, accept_missing
     from pipeline.tasks.alerting import tell_alarms, tell_failure
@@ -206,7 +204,6 @@ if not TYPE_CHECKING:  # where types are checked, a name that is not imported ab
     def __getattr__(name: str) -> Any:
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        with no_collections():
-            found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+        found = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
         globals()[name] = found
         return found
