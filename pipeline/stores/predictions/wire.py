@@ -37,6 +37,7 @@ class Wire:
         self._pool = client.connection_pool
         self.address = describe_client(client)
         self._idle_seconds = idle_seconds
+        self._failure: UnavailableError | None = None
         self._connection = cast("Any", self._pool.get_connection())
         # An ECHO ends every exchange; a user who may not send it would wait for it in vain.
         self._connection.send_command("ECHO", "nightjar")
@@ -61,8 +62,10 @@ class Wire:
         """Send ``commands`` (whole RESP commands) and return all of their replies.
 
         Raises:
-            UnavailableError: the connection broke or stood still.
+            UnavailableError: the connection broke or stood still, now or before: what comes late is no reply to these.
         """
+        if self._failure is not None:
+            raise self._failure
         nonce = secrets.token_hex(16).encode()
         end = b"$32\r\n" + nonce + b"\r\n"
         unsent = memoryview(commands + b"*2\r\n$4\r\nECHO\r\n" + end)
@@ -99,12 +102,13 @@ class Wire:
 
     def _broken(self, found: str, received: bytearray) -> UnavailableError:
         errors = [str(reply) for reply in read_replies(memoryview(received)) if isinstance(reply, ReplyError)]
-        return UnavailableError(
+        self._failure = UnavailableError(
             f"the connection to Redis broke: {self.address}",
             expected="a reply to every command",
             found="; ".join([found, *errors[:1]]),
             next_step="see the log of Redis, then publish again",
         )
+        return self._failure
 
 
 def encode_command(*words: str | bytes) -> bytes:

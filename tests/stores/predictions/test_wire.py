@@ -101,6 +101,26 @@ def test_a_connection_that_stands_still_is_an_error() -> None:
         wire.exchange(encode("PING"))
 
 
+def test_a_connection_that_stood_still_is_not_used_again() -> None:
+    """What comes late would be taken for the replies to other commands."""
+    received = bytearray()
+
+    def answer_late(connection: socket.socket) -> None:
+        received.extend(connection.recv(65536))
+        time.sleep(0.4)
+        connection.sendall(bytes(received))
+        while part := connection.recv(65536):
+            received.extend(part)
+
+    with serve(answer_late) as client, Wire(client, idle_seconds=0.2) as wire:
+        for command in ("PING", "TIME"):
+            with pytest.raises(UnavailableError, match="nothing moved"):
+                wire.exchange(encode(command))
+            time.sleep(0.3)
+    assert b"PING" in received
+    assert b"TIME" not in received
+
+
 def wait_until_stuck(connection: socket.socket) -> None:
     """Wait until the other side can send no more: what is unread here no longer grows."""
     before, now = -1, 0
