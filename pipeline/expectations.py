@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -25,8 +26,12 @@ def import_great_expectations() -> ModuleType:
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read on import and by every context
     logging.getLogger("great_expectations").setLevel(logging.ERROR)
-    with no_collections():
-        import great_expectations
+    if "great_expectations" in sys.modules:
+        import great_expectations  # waits for a thread that is importing it
+    else:
+        with no_collections():
+            import great_expectations
+        gc.freeze()  # all of it stays, and looking through it takes a quarter of a second
 
     _read_configurations_once()
     return great_expectations

@@ -67,6 +67,29 @@ assert gc.isenabled()
     subprocess.run([sys.executable, "-c", program], check=True)
 
 
+def test_what_it_brought_is_not_looked_through_later_and_all_that_comes_after_is() -> None:
+    """A judged frame is let go of with the context that it was judged in, which is garbage in cycles."""
+    program = """
+import gc, weakref
+import pandas as pd
+from pipeline.expectations import import_great_expectations, open_datasource
+import_great_expectations()
+frozen = gc.get_freeze_count()
+assert frozen > 100_000, frozen
+def judge():
+    frame = pd.DataFrame({"a": [1.0]})
+    open_datasource().add_dataframe_asset("batch").add_batch_definition_whole_dataframe("whole").get_batch(
+        {"dataframe": frame}
+    )
+    return weakref.ref(frame)
+judged = [judge() for _ in range(3)]
+gc.collect()
+assert [each() for each in judged] == [None] * 3
+assert gc.get_freeze_count() <= frozen
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_one_configuration_is_made_for_all_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     gx: Any = import_great_expectations()
     kind = gx.expectations.ExpectColumnMeanToBeBetween
