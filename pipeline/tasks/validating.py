@@ -1,4 +1,4 @@
-"""Validate the rows of one delivery: a verdict for each, quarantine for the refused, a profile of the valid."""
+"""Validate the rows of deliveries: a verdict for each, quarantine for the refused, a profile of the valid."""
 
 from __future__ import annotations
 
@@ -83,8 +83,9 @@ def validate_deliveries(
         import_ahead()  # for the verdicts on batches, which come next
     validated = run_shards(workspace, partial(_validate_shard, job=job), shards, rows=received)
     pairs = list(zip(shards, validated, strict=True))
-    for name in deliveries.keys() - done.keys():
-        done[name] = _commit(outputs, [pair for pair in pairs if pair[0].source.name == name])
+    for name in deliveries:
+        if name not in done:
+            done[name] = _commit(outputs, [pair for pair in pairs if pair[0].source.name == name])
     return {name: done[name] for name in deliveries}
 
 
