@@ -44,9 +44,11 @@ _SAVED_AS = {
 }
 """What Python saves by methods of its pickler; the rest is saved by what the object says of itself."""
 
-
 _ARRAYS = (np.ndarray, np.matrix, np.memmap)
+"""What joblib has a way of its own for."""
+
 _SIMPLE_KINDS = "biufcmMSUO"
+"""Kinds of array types that their name and metadata say all of."""
 
 
 class _Pickler(NumpyPickler):  # type: ignore[misc]

@@ -148,6 +148,5 @@ def fit_elsewhere(before: str) -> str:
         f"from {__name__} import fit\n"
         "print(digest_bytes(pickle_estimator(fit())))\n"
     )
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()[
-        -1
-    ]
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    return told.split()[-1]

@@ -9,7 +9,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 import redis
@@ -103,20 +103,23 @@ def test_a_connection_that_stands_still_is_an_error() -> None:
 
 def test_a_connection_that_stood_still_is_not_used_again() -> None:
     """What comes late would be taken for the replies to other commands."""
-    received = bytearray()
+    received, given_up, answered = bytearray(), Event(), Event()
 
     def answer_late(connection: socket.socket) -> None:
         received.extend(connection.recv(65536))
-        time.sleep(0.4)
+        given_up.wait()
         connection.sendall(bytes(received))
+        answered.set()
         while part := connection.recv(65536):
             received.extend(part)
 
     with serve(answer_late) as client, Wire(client, idle_seconds=0.2) as wire:
-        for command in ("PING", "TIME"):
-            with pytest.raises(UnavailableError, match="nothing moved"):
-                wire.exchange(encode(command))
-            time.sleep(0.3)
+        with pytest.raises(UnavailableError, match="nothing moved"):
+            wire.exchange(encode("PING"))
+        given_up.set()
+        assert answered.wait(10)
+        with pytest.raises(UnavailableError, match="nothing moved"):
+            wire.exchange(encode("TIME"))
     assert b"PING" in received
     assert b"TIME" not in received
 
